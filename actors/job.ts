@@ -1,0 +1,144 @@
+import { z } from 'zod';
+
+/** The states of a job; `job-lifecycle.ts` says how one leads to another. */
+export const JOB_STATUSES = ['pending', 'queued', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export const FINISHED_STATUSES = ['completed', 'failed', 'cancelled'] as const satisfies JobStatus[];
+
+export const PHASES = ['preflight', 'counting', 'transferring', 'verifying', 'deleting_source'] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** Types that move files: they have `source` and `destination`. Every other type has `input`. */
+export const TRANSFER_TYPES = ['rsync', 'rclone'] as const;
+export type TransferType = (typeof TRANSFER_TYPES)[number];
+export const isTransferType = (type: string): type is TransferType => (TRANSFER_TYPES as readonly string[]).includes(type);
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const timestamp = z.string().describe('ISO 8601, UTC, milliseconds');
+
+/** Progress of the current phase. `null` where it is not known yet; `percent` never falls within a phase. */
+export const progressSchema = z.strictObject({
+  percent: z.number().min(0).max(100).nullable(),
+  bytesTransferred: count.nullable(),
+  bytesTotal: count.nullable(),
+  bytesPerSecond: z.number().min(0).nullable(),
+  etaSeconds: z.number().min(0).nullable(),
+  filesTransferred: count.nullable(),
+  filesTotal: count.nullable(),
+  currentFile: z.string().max(8192).nullable(),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+export const NO_PROGRESS: Progress = Object.freeze({
+  percent: null,
+  bytesTransferred: null,
+  bytesTotal: null,
+  bytesPerSecond: null,
+  etaSeconds: null,
+  filesTransferred: null,
+  filesTotal: null,
+  currentFile: null,
+});
+
+/** Why an attempt failed: `code` by cause, `advice` what to do, `retriable` whether waiting can help. */
+export const jobFailureSchema = z.strictObject({
+  code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'lower-case words joined by _'),
+  message: z.string().max(8192),
+  exitCode: z.number().int().nullable().default(null),
+  retriable: z.boolean().default(false),
+  advice: z.string().max(2048).nullable().default(null),
+});
+export type JobFailure = z.infer<typeof jobFailureSchema>;
+
+/** What a verification really did, not what was asked for. */
+export const verificationSchema = z.strictObject({
+  method: z.enum(['checksum', 'bytes', 'size', 'none']),
+  algorithm: z.string().max(64).nullable(),
+  filesExpected: count,
+  filesEqual: count,
+  mismatches: count,
+});
+export type Verification = z.infer<typeof verificationSchema>;
+
+const pattern = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine((text) => !/[\0\n\r]/.test(text), 'must not hold NUL or line breaks')
+  .refine((text) => text !== '!', '"!" alone would clear the list of patterns');
+
+/** Options of a transfer (`bandwidthLimit` in bytes a second, 0 is none; `maxRetries` after the first attempt). */
+export const transferOptionsSchema = z.strictObject({
+  excludes: z.array(pattern).max(256).default([]),
+  includes: z.array(pattern).max(256).default([]),
+  bandwidthLimit: count.default(0),
+  verify: z.enum(['none', 'size', 'checksum']).default('none'),
+  deleteSource: z
+    .strictObject({ mode: z.enum(['never', 'after_verify', 'per_file']).default('never'), confirmed: z.boolean().default(false) })
+    .default({ mode: 'never', confirmed: false }),
+  maxRetries: z.number().int().min(0).max(1000).default(10),
+});
+export type TransferOptions = z.infer<typeof transferOptionsSchema>;
+
+/** Options of a job for workers of one's own. */
+export const ownOptionsSchema = z.strictObject({ maxRetries: z.number().int().min(0).max(1000).default(10) });
+
+const labelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'letters, digits, "_", ".", "/", "-"; at most 63');
+export const labelsSchema = z
+  .record(labelKey, z.string().max(256))
+  .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels');
+
+/** Control characters are refused in names, since names reach terminals and pages. */
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(200)
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  .refine((text) => !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/.test(text), 'must not hold control characters');
+
+export const jobSchema = z.object({
+  id: z.string().describe('sortable by creation'),
+  name: z.string(),
+  type: z.string(),
+  source: z.string().nullable(),
+  destination: z.string().nullable(),
+  input: z.unknown().describe('of a job for workers of one’s own: any JSON'),
+  result: z.unknown().describe('what the worker gave back when it completed the job'),
+  labels: z.record(z.string(), z.string()),
+  options: z.union([transferOptionsSchema, ownOptionsSchema]),
+  priority: z.number().int().describe('higher runs first'),
+  status: z.enum(JOB_STATUSES),
+  wanted: z.enum(['run', 'pause', 'cancel']).describe('what the manager wants of a running attempt'),
+  phase: z.enum(PHASES).nullable(),
+  progress: progressSchema,
+  attempt: z.number().int().describe('0 before the first'),
+  retries: z.number().int().describe('attempts repeated by themselves since the last start, resume or retry by a person'),
+  worker: z.string().nullable(),
+  runAt: timestamp.nullable(),
+  retryAt: timestamp.nullable(),
+  error: jobFailureSchema.nullable(),
+  warnings: z.array(z.string()),
+  verification: verificationSchema.nullable(),
+  deletion: z.unknown().nullable(),
+  version: z.number().int().describe('one more at every change'),
+  createdAt: timestamp,
+  updatedAt: timestamp,
+  startedAt: timestamp.nullable(),
+  finishedAt: timestamp.nullable(),
+});
+
+/** A job as everybody sees it. Immutable: a change makes a new value. */
+export type Job = Readonly<z.infer<typeof jobSchema>>;
+
+/** One line of a job's history: who did what, when, and what became of the job. */
+export const historyEntrySchema = z.object({
+  at: timestamp,
+  verb: z.string(),
+  status: z.enum(JOB_STATUSES),
+  version: z.number().int(),
+  attempt: z.number().int(),
+  worker: z.string().nullable(),
+  note: z.string().nullable(),
+});
+export type HistoryEntry = z.infer<typeof historyEntrySchema>;

@@ -1,0 +1,33 @@
+/** Every limit that a user can meet, in one place. Past one of them the answer is an error of the catalogue. */
+export const LIMITS = {
+  /** Requests that may wait in the JobManager's mailbox, and the bytes of them. */
+  mailboxMessages: 20_000,
+  mailboxBytes: 64 * 1024 * 1024,
+  /** What one journal record takes: requests decided together, and its bytes (the server's `max_payload` may say less). */
+  roundMessages: 2_000,
+  recordBytes: 4 * 1024 * 1024,
+  requestBytes: 1024 * 1024,
+  requestDepth: 32,
+  inputBytes: 64 * 1024,
+  pathChars: 4096,
+  idsPerRequest: 1_000,
+  jobsPerCreateMany: 1_000,
+  updatesPerRequest: 1_000,
+  listDefault: 100,
+  listMax: 1_000,
+  answerBytes: 4 * 1024 * 1024,
+  jobs: 1_000_000,
+  historyEntries: 100,
+  parkedClaims: 1_024,
+  waitMsMax: 60_000,
+  /** Idempotency keys outlive their deleted jobs for this long, and this many of them. */
+  keyMemoryMs: 24 * 3600 * 1000,
+  keyMemoryCount: 100_000,
+  cleanupPerRequest: 20_000,
+  logLinesPerAnswer: 5_000,
+  logLineBytes: 16 * 1024,
+  logBytesPerJob: 32 * 1024 * 1024,
+  watchSnapshotJobs: 10_000,
+  watcherBufferedBytes: 8 * 1024 * 1024,
+  watchersPerGateway: 5_000,
+} as const;

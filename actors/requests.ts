@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import {
+  FINISHED_STATUSES,
+  JOB_STATUSES,
+  PHASES,
+  TRANSFER_TYPES,
+  jobFailureSchema,
+  labelsSchema,
+  nameSchema,
+  ownOptionsSchema,
+  progressSchema,
+  transferOptionsSchema,
+  verificationSchema,
+} from './job.js';
+import { LIMITS } from './limits.js';
+
+const id = z.string().min(1).max(64).regex(/^[A-Za-z0-9_-]+$/, 'an id as create answers it');
+const ifVersion = z.number().int().min(1).optional();
+const attempt = z.number().int().min(1);
+const workerName = z.string().min(1).max(200).regex(/^[\x21-\x7e]+$/, 'visible ASCII without blanks');
+const type = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, 'a lower-case word of at most 32 characters');
+const waitMs = z.number().int().min(0).max(LIMITS.waitMsMax).default(0);
+const path = z.string().min(1).max(LIMITS.pathChars);
+const idempotencyKey = z.string().min(1).max(200).optional();
+
+const anyJob = {
+  name: nameSchema.optional(),
+  labels: labelsSchema.default({}),
+  priority: z.number().int().min(-100).max(100).default(0),
+  runAt: z.iso.datetime({ offset: true }).nullable().default(null),
+  start: z.boolean().default(true),
+  idempotencyKey,
+};
+
+const transferCreate = z.strictObject({
+  ...anyJob,
+  type: z.enum(TRANSFER_TYPES),
+  source: path,
+  destination: path,
+  options: transferOptionsSchema.default(transferOptionsSchema.parse({})),
+});
+
+const ownCreate = z.strictObject({
+  ...anyJob,
+  type: type.refine((word) => !(TRANSFER_TYPES as readonly string[]).includes(word), 'rsync and rclone need source and destination'),
+  input: z.unknown().optional(),
+  options: ownOptionsSchema.default(ownOptionsSchema.parse({})),
+});
+
+export const createSchema = z.union([transferCreate, ownCreate]);
+export type CreateTransfer = z.infer<typeof transferCreate>;
+export type CreateOwn = z.infer<typeof ownCreate>;
+
+/** For error messages: which of the two shapes a body was meant to be is told by its type. */
+export const createSchemaFor = (body: unknown): z.ZodType<CreateTransfer | CreateOwn> => {
+  const word = (body as { type?: unknown } | null)?.type;
+  return typeof word === 'string' && !(TRANSFER_TYPES as readonly string[]).includes(word) ? ownCreate : transferCreate;
+};
+
+const one = { id: id.optional(), ids: z.array(id).min(1).max(LIMITS.idsPerRequest).optional(), ifVersion };
+const command = z.strictObject(one).refine((body) => (body.id === undefined) !== (body.ids === undefined), 'give either id or ids');
+
+const progressUpdate = z.strictObject({
+  id,
+  attempt: attempt.optional(),
+  phase: z.enum(PHASES).optional(),
+  progress: progressSchema.partial().optional(),
+});
+export type ProgressUpdate = z.infer<typeof progressUpdate>;
+
+/** The request body of every verb that the JobManager answers. */
+export const REQUESTS = {
+  create: createSchema,
+  create_many: z.strictObject({ jobs: z.array(z.unknown()).min(1).max(LIMITS.jobsPerCreateMany), idempotencyKey }),
+  get: z.strictObject({ id }),
+  list: z.strictObject({
+    status: z.array(z.enum(JOB_STATUSES)).max(JOB_STATUSES.length).optional(),
+    type: type.optional(),
+    labels: labelsSchema.optional(),
+    text: z.string().max(200).optional(),
+    sort: z
+      .enum(['createdAt', '-createdAt', 'updatedAt', '-updatedAt', 'name', '-name', 'priority', '-priority', 'finishedAt', '-finishedAt'])
+      .default('-createdAt'),
+    limit: z.number().int().min(1).max(LIMITS.listMax).default(LIMITS.listDefault),
+    cursor: z.string().max(2048).nullable().optional(),
+  }),
+  stats: z.strictObject({}),
+  history: z.strictObject({ id }),
+  update: z.strictObject({
+    id,
+    ifVersion,
+    name: nameSchema.optional(),
+    labels: labelsSchema.optional(),
+    priority: z.number().int().min(-100).max(100).optional(),
+    options: z.record(z.string(), z.unknown()).optional().describe('the options to change; others stay'),
+  }),
+  progress: z.union([progressUpdate, z.strictObject({ updates: z.array(progressUpdate).min(1).max(LIMITS.updatesPerRequest) })]),
+  start: command,
+  pause: command,
+  resume: command,
+  cancel: command,
+  retry: command,
+  delete: command,
+  cleanup: z.strictObject({
+    olderThanSeconds: z.number().min(0).default(0),
+    statuses: z.array(z.enum(FINISHED_STATUSES)).min(1).default([...FINISHED_STATUSES]),
+    keepLast: z.number().int().min(0).default(0).describe('how many of the newest finished jobs stay in any case'),
+  }),
+  claim: z.strictObject({ worker: workerName, types: z.array(type).min(1).max(32), waitMs }),
+  heartbeat: z.strictObject({ id, attempt, phase: z.enum(PHASES).optional(), progress: progressSchema.partial().optional() }),
+  complete: z.strictObject({
+    id,
+    attempt,
+    result: z.unknown().optional(),
+    progress: progressSchema.partial().optional(),
+    warnings: z.array(z.string().max(2048)).max(100).default([]),
+    verification: verificationSchema.nullable().default(null),
+  }),
+  fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional() }),
+  release: z.strictObject({ id, attempt, reason: z.string().max(200).optional() }),
+} as const;
+
+export type Verb = keyof typeof REQUESTS;
+export const VERBS = Object.keys(REQUESTS) as Verb[];
+export type Requests = { [V in Verb]: z.infer<(typeof REQUESTS)[V]> };
+
+/** Verbs that change nothing: safe to repeat, answered from memory. */
+export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history']);
+
+/**
+ * Verbs that read the journal and the logs, answered by a gateway and not by
+ * the JobManager, so that a thousand watchers cost it nothing.
+ */
+export const READER_REQUESTS = {
+  changes: z.strictObject({
+    since: z.number().int().min(0).optional().describe('the seq of the last answer; none: a fresh list'),
+    ids: z.array(id).min(1).max(LIMITS.idsPerRequest).optional(),
+    status: z.array(z.enum(JOB_STATUSES)).max(JOB_STATUSES.length).optional(),
+    waitMs,
+  }),
+  logs: z.strictObject({
+    id,
+    after: z.number().int().min(0).default(0).describe('the seq of the last line seen'),
+    attempt: attempt.optional(),
+    level: z.enum(['debug', 'info', 'warning', 'error']).optional().describe('this level and above'),
+    stream: z.enum(['stdout', 'stderr', 'worker']).optional(),
+    text: z.string().max(200).optional(),
+    limit: z.number().int().min(1).max(LIMITS.logLinesPerAnswer).default(1000),
+    waitMs,
+  }),
+} as const;
+
+export type ReaderVerb = keyof typeof READER_REQUESTS;
+export const READER_VERBS = Object.keys(READER_REQUESTS) as ReaderVerb[];
+export type ReaderRequests = { [V in ReaderVerb]: z.infer<(typeof READER_REQUESTS)[V]> };

@@ -1,0 +1,52 @@
+import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
+import type { ErrorBody } from '../actors/errors.js';
+import type { LogLine } from './log-line.js';
+
+/** One of many: the answer for that item, or why it was refused. */
+export type ItemResult<T> = ({ id: string } & T) | { id: string; error: ErrorBody };
+
+export interface ProgressAnswer {
+  version: number;
+  /** What the manager wants of the attempt. */
+  wanted: 'run' | 'pause' | 'cancel';
+  /** How long the attempt may now be silent. */
+  leaseMs: number;
+}
+
+interface Stats {
+  total: number;
+  byStatus: Record<JobStatus, number>;
+  byType: Record<string, number>;
+  seq: number;
+  epoch: number;
+  startedAt: string;
+  mailbox: { messages: number; bytes: number; parkedClaims: number };
+  journal: { bytes: number; messages: number; firstSeq: number; liveBytes: number };
+  counters: { asks: number; commits: number; changes: number; errors: Record<string, number> };
+}
+
+/** The answer of every verb. Commands take one `id` and answer the job, or `ids` and answer `results`. */
+export interface Answers {
+  create: Job;
+  create_many: { jobs: Job[] };
+  get: Job;
+  list: { jobs: Job[]; nextCursor: string | null; total: number; seq: number };
+  stats: Stats;
+  history: { history: HistoryEntry[]; truncated: boolean };
+  update: Job;
+  progress: Job | { results: ItemResult<ProgressAnswer>[] };
+  start: Job | { results: ItemResult<{ job: Job }>[] };
+  pause: Answers['start'];
+  resume: Answers['start'];
+  cancel: Answers['start'];
+  retry: Answers['start'];
+  delete: { deleted: string[] } | { results: ItemResult<{ deleted: true }>[] };
+  cleanup: { deleted: number; ids: string[]; remaining: number };
+  claim: { job: Job | null; leaseMs: number };
+  heartbeat: ProgressAnswer;
+  complete: Job;
+  fail: Job;
+  release: Job;
+  changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean };
+  logs: { lines: LogLine[]; last: number };
+}

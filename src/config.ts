@@ -1,0 +1,107 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+import { JobError } from '../actors/errors.js';
+import { DEFAULT_PREFIX } from './subjects.js';
+
+const defaultRoots = [homedir(), '/mnt', '/media', ...(process.platform === 'darwin' ? ['/Volumes'] : [])].join(':');
+const milliseconds = (fallback: number, min = 1) => z.coerce.number().int().min(min).max(86_400_000).default(fallback);
+const text = z.string().min(1).optional();
+
+/** Every setting: `TALLYMAN_<NAME>` in the environment, `--<name>` on `serve`. `describe` is what the docs and `--help` print. */
+export const SETTINGS = {
+  DATA: z.string().min(1).default('data').describe('folder of everything that it keeps'),
+  HTTP_PORT: z.coerce.number().int().min(0).max(65_535).default(8040).describe('port of the gateway; 0 takes a free one'),
+  HTTP_HOST: z.string().min(1).default('127.0.0.1').describe('address of the gateway; one that is not loopback needs TLS files'),
+  TLS_CERT: text.describe('certificate file (PEM) of the gateway'),
+  TLS_KEY: text.describe('key file (PEM) of the gateway'),
+  NATS_URL: text.describe('use the NATS server that runs there; none: start one'),
+  NATS_USER: text.describe('user at that server; none: the one that this role has in <data>/credentials.json'),
+  NATS_PASSWORD: text.describe('password of that user'),
+  NATS_PORT: z.coerce.number().int().min(0).max(65_535).default(0).describe('port of the nats-server that it starts; 0 takes a free one'),
+  NATS_SERVER: text.describe('the nats-server program, 2.10 or newer; none: from PATH or fetched'),
+  TOKEN: z.string().min(16, 'at least 16 characters').optional().describe('the bearer token; none: random, made once'),
+  ROOTS: z.string().min(1).default(defaultRoots).describe('folders that jobs may read and write, ":" between them'),
+  PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/, 'letters, digits, "_" and "-", at most 32')
+    .default(DEFAULT_PREFIX)
+    .describe('first word of every subject, stream and metric'),
+  ASK_TIMEOUT_MS: milliseconds(5000, 10).describe('how long a request may wait and take'),
+  LEASE_MS: milliseconds(15_000, 500).describe('how long a worker may be silent before its job goes to another'),
+  WORKER_SLOTS: z.coerce.number().int().min(0).max(64).default(2).describe('transfers at once in one worker; 0 runs none here'),
+  CLEANUP_AFTER_SECONDS: z.coerce.number().min(0).default(30 * 86_400).describe('finished jobs are forgotten after this; 0 keeps them'),
+  CLEANUP_EVERY_MS: milliseconds(60_000, 10).describe('how often the cleanup timer asks'),
+} as const;
+
+type SettingName = keyof typeof SETTINGS;
+type Settings = { [N in SettingName]: z.infer<(typeof SETTINGS)[N]> };
+
+/** The settings as the program uses them: checked, related to one another, frozen. */
+export type Config = Readonly<{
+  dataDir: string;
+  httpPort: number;
+  httpHost: string;
+  tls: { certFile: string; keyFile: string } | null;
+  natsUrl: string | null;
+  natsUser: string | null;
+  natsPassword: string | null;
+  natsPort: number;
+  natsServer: string | null;
+  token: string | null;
+  roots: readonly string[];
+  prefix: string;
+  askTimeoutMs: number;
+  leaseMs: number;
+  workerSlots: number;
+  cleanupAfterSeconds: number;
+  cleanupEveryMs: number;
+}>;
+
+/** Reads the settings from `flags` (by setting name, as `HTTP_PORT`) over `env`. Throws `invalid_request` naming the setting. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env, flags: Partial<Record<string, string>> = {}): Config {
+  const settings = {} as Record<SettingName, unknown>;
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const raw = flags[name] ?? env[`TALLYMAN_${name}`];
+    const result = SETTINGS[name].safeParse(raw === '' ? undefined : raw);
+    if (!result.success) {
+      const what = result.error.issues.map((issue) => issue.message).join('; ');
+      throw new JobError('invalid_request', `The setting TALLYMAN_${name} is ${JSON.stringify(raw)}: ${what}.`, { setting: `TALLYMAN_${name}` });
+    }
+    settings[name] = result.data;
+  }
+  return Object.freeze(relate(settings as Settings));
+}
+
+function relate(s: Settings): Config {
+  const bad = (message: string) => new JobError('invalid_request', message);
+  if ((s.TLS_CERT === undefined) !== (s.TLS_KEY === undefined)) throw bad('TALLYMAN_TLS_CERT and TALLYMAN_TLS_KEY go together: give both or none.');
+  const tls = s.TLS_CERT && s.TLS_KEY ? { certFile: s.TLS_CERT, keyFile: s.TLS_KEY } : null;
+  if (!isLoopback(s.HTTP_HOST) && (!tls || !s.TOKEN)) {
+    throw bad(`TALLYMAN_HTTP_HOST is ${s.HTTP_HOST}, which others can reach: give TALLYMAN_TLS_CERT, TALLYMAN_TLS_KEY and TALLYMAN_TOKEN too, or use 127.0.0.1.`);
+  }
+  const roots = s.ROOTS.split(':').filter(Boolean);
+  const relative = roots.find((root) => !path.isAbsolute(root));
+  if (relative !== undefined) throw bad(`TALLYMAN_ROOTS holds ${JSON.stringify(relative)}: every root is an absolute path, ":" between them.`);
+  return {
+    dataDir: path.resolve(s.DATA),
+    httpPort: s.HTTP_PORT,
+    httpHost: s.HTTP_HOST,
+    tls,
+    natsUrl: s.NATS_URL ?? null,
+    natsUser: s.NATS_USER ?? null,
+    natsPassword: s.NATS_PASSWORD ?? null,
+    natsPort: s.NATS_PORT,
+    natsServer: s.NATS_SERVER ?? null,
+    token: s.TOKEN ?? null,
+    roots: roots.map((root) => path.normalize(root)),
+    prefix: s.PREFIX,
+    askTimeoutMs: s.ASK_TIMEOUT_MS,
+    leaseMs: s.LEASE_MS,
+    workerSlots: s.WORKER_SLOTS,
+    cleanupAfterSeconds: s.CLEANUP_AFTER_SECONDS,
+    cleanupEveryMs: s.CLEANUP_EVERY_MS,
+  };
+}
+
+export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);

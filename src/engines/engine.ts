@@ -1,0 +1,66 @@
+import type { JobFailure, Progress, TransferOptions, TransferType, Verification } from '../../actors/job.js';
+import type { LogLine } from '../log-line.js';
+
+/**
+ * The port of a transfer engine. rsync implements it, rclone comes next; both
+ * pass `specs/engines/contract.ts`. An engine proves what it says by what it
+ * measured, never by what the program printed.
+ */
+export interface Engine {
+  readonly type: TransferType;
+  /** Finds the program and its version, or says how to get it. Called once at start and by `doctor`. */
+  probe(): Promise<EngineProbe>;
+  /** What would be moved: the denominator of the progress. Runs before the first byte. */
+  count(task: TransferTask, run: Run): Promise<Counted>;
+  /** Copies. Resolves only when the program exited 0 (or with warnings that leave nothing undone). */
+  transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred>;
+  /** Compares both sides in full, by content or by size. */
+  verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification>;
+}
+
+export type EngineProbe = { found: true; program: string; version: string; notes: string[] } | { found: false; advice: string };
+
+export interface TransferTask {
+  jobId: string;
+  attempt: number;
+  source: string;
+  destination: string;
+  options: TransferOptions;
+}
+
+export interface Counted {
+  filesTotal: number;
+  bytesTotal: number;
+}
+
+export interface Transferred {
+  filesTransferred: number;
+  bytesTransferred: number;
+  warnings: string[];
+}
+
+/** What an engine is given to run with. Everything it does is visible here. */
+export interface Run {
+  /** Aborted to stop: the engine ends its child politely, then hard, and rejects with `EngineStopped`. */
+  signal: AbortSignal;
+  onProgress(progress: Partial<Progress>): void;
+  log(level: LogLine['level'], stream: LogLine['stream'], text: string): void;
+}
+
+/** The engine failed: `failure` says the cause, the exit code and what to do. */
+export class EngineFailed extends Error {
+  readonly failure: JobFailure;
+  constructor(failure: JobFailure, options?: ErrorOptions) {
+    super(failure.message, options);
+    this.name = 'EngineFailed';
+    this.failure = failure;
+  }
+}
+
+/** The engine was stopped by its signal; nothing of it runs any more. */
+export class EngineStopped extends Error {
+  constructor() {
+    super('stopped');
+    this.name = 'EngineStopped';
+  }
+}

@@ -1,0 +1,171 @@
+import { ErrorCode, NatsError, headers as natsHeaders, type MsgHdrs, type NatsConnection } from 'nats';
+import { JobError, type ErrorBody } from '../actors/errors.js';
+import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
+import type { READER_REQUESTS, REQUESTS, ReaderVerb, Verb } from '../actors/requests.js';
+import type { z } from 'zod';
+import type { Answers } from './answers.js';
+import { DEFAULT_PREFIX, HEADERS, subjectsOf, type Subjects } from './subjects.js';
+import { connectNats, type NatsLogin } from './nats/connection.js';
+
+type AnyVerb = Verb | ReaderVerb;
+/** The body that a caller writes: fields with a default may be left out. */
+export type RequestBody<V extends AnyVerb> = V extends Verb
+  ? z.input<(typeof REQUESTS)[V]>
+  : V extends ReaderVerb
+    ? z.input<(typeof READER_REQUESTS)[V]>
+    : never;
+
+export interface AskOptions {
+  /** How long the request may wait and take. Default: the client's `askTimeoutMs`. */
+  timeoutMs?: number;
+  /** A repeat with the same key and body is the same request. */
+  idempotencyKey?: string;
+  /** Refused with `version_conflict` when the job has another version by then. */
+  ifVersion?: number;
+  /** W3C trace context, passed on. */
+  traceparent?: string;
+}
+
+export interface JobClientOptions {
+  prefix?: string;
+  askTimeoutMs?: number;
+}
+
+/** What the manager's own timeout leaves for the way there and back. */
+const WAY_MS = 500;
+
+/** The typed client of the service: HTTP, WebSocket and CLI are built on it, and other services may be. */
+export class JobClient {
+  readonly #nc: NatsConnection;
+  readonly #subjects: Subjects;
+  readonly #askTimeoutMs: number;
+  #connected = true;
+
+  constructor(nc: NatsConnection, options: JobClientOptions = {}) {
+    this.#nc = nc;
+    this.#subjects = subjectsOf(options.prefix ?? DEFAULT_PREFIX);
+    this.#askTimeoutMs = options.askTimeoutMs ?? 5000;
+    void this.#followStatus();
+  }
+
+  static async connect(login: NatsLogin, options: JobClientOptions = {}): Promise<JobClient> {
+    return new JobClient(await connectNats(login, 'client'), options);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#nc.isClosed()) await this.#nc.close();
+  }
+
+  /** Sends one request and gives the parsed answer. Every failure is a `JobError`; it never hangs. */
+  async ask<V extends AnyVerb>(verb: V, body: RequestBody<V>, options: AskOptions = {}): Promise<Answers[V]> {
+    return JSON.parse(await this.askText(verb, JSON.stringify(body), options)) as Answers[V];
+  }
+
+  /** The same, with the JSON text of body and answer, for front ends that pass them on. */
+  async askText(verb: AnyVerb, body: string, options: AskOptions = {}): Promise<string> {
+    const timeoutMs = options.timeoutMs ?? this.#askTimeoutMs;
+    if (this.#nc.isClosed() || !this.#connected) throw unavailable('The connection to NATS is down.');
+    const max = this.#nc.info?.max_payload;
+    if (max !== undefined && Buffer.byteLength(body) > max) {
+      throw new JobError('payload_too_large', `The request has ${Buffer.byteLength(body)} bytes; the NATS server takes ${max}. Send it in parts.`);
+    }
+    try {
+      const msg = await this.#nc.request(this.#subjects.verb(verb), body, { timeout: timeoutMs + WAY_MS, headers: headersOf(timeoutMs, options) });
+      if (msg.headers?.has(HEADERS.errorCode)) throw errorOf(msg.data, msg.headers);
+      return msg.string();
+    } catch (error) {
+      throw error instanceof JobError ? error : explain(error, verb, timeoutMs);
+    }
+  }
+
+  create(body: RequestBody<'create'>, options?: AskOptions): Promise<Job> {
+    return this.ask('create', body, options);
+  }
+
+  get(id: string, options?: AskOptions): Promise<Job> {
+    return this.ask('get', { id }, options);
+  }
+
+  list(body: RequestBody<'list'> = {}, options?: AskOptions): Promise<Answers['list']> {
+    return this.ask('list', body, options);
+  }
+
+  async history(id: string, options?: AskOptions): Promise<HistoryEntry[]> {
+    return (await this.ask('history', { id }, options)).history;
+  }
+
+  /** One of start, pause, resume, cancel and retry, for one job. */
+  command(verb: 'start' | 'pause' | 'resume' | 'cancel' | 'retry', id: string, options?: AskOptions): Promise<Job> {
+    return this.ask(verb, { id }, options) as Promise<Job>;
+  }
+
+  /**
+   * Follows jobs as they change: first a `reset` with the jobs as they are
+   * (unless `since` is still in the journal), then every change, newest state
+   * only. Survives reconnects; ends when `signal` is aborted or the caller leaves the loop.
+   */
+  async *watch(filter: { since?: number; ids?: string[]; status?: JobStatus[]; signal?: AbortSignal } = {}): AsyncGenerator<Answers['changes']> {
+    const { signal, ...query } = filter;
+    let since = query.since;
+    const waitMs = 20_000;
+    while (!signal?.aborted) {
+      const answer = await this.ask(
+        'changes',
+        { ...query, ...(since === undefined ? {} : { since }), waitMs },
+        { timeoutMs: waitMs + this.#askTimeoutMs },
+      );
+      since = answer.seq;
+      if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
+    }
+  }
+
+  async #followStatus(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') this.#connected = false;
+      if (status.type === 'reconnect') this.#connected = true;
+    }
+  }
+}
+
+function headersOf(timeoutMs: number, options: AskOptions): MsgHdrs {
+  const hdrs = natsHeaders();
+  hdrs.set(HEADERS.askTimeoutMs, String(timeoutMs));
+  if (options.idempotencyKey !== undefined) hdrs.set(HEADERS.idempotencyKey, options.idempotencyKey);
+  if (options.ifVersion !== undefined) hdrs.set(HEADERS.ifVersion, String(options.ifVersion));
+  if (options.traceparent !== undefined) hdrs.set(HEADERS.traceparent, options.traceparent);
+  return hdrs;
+}
+
+function errorOf(data: Uint8Array, hdrs: MsgHdrs): JobError {
+  try {
+    return JobError.fromBody(JSON.parse(new TextDecoder().decode(data)) as Partial<ErrorBody>);
+  } catch {
+    return new JobError('internal', hdrs.get(HEADERS.error) || 'The service answered with an error.');
+  }
+}
+
+const unavailable = (why: string, cause?: unknown) =>
+  new JobError('unavailable', `${why} Nothing was done. Start the service ("npm start") or try again in a moment.`, {}, { cause });
+
+function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
+  const code = error instanceof NatsError ? error.code : '';
+  switch (code as ErrorCode) {
+    case ErrorCode.NoResponders:
+      return unavailable('No job manager answers on NATS.', error);
+    case ErrorCode.Timeout:
+      return new JobError(
+        'outcome_unknown',
+        `No answer to ${verb} came within ${timeoutMs} ms: it may have been done or not. Look with "get" or repeat it with the same idempotency key.`,
+        {},
+        { cause: error },
+      );
+    case ErrorCode.PermissionsViolation:
+      return new JobError('forbidden', `This NATS user may not use ${verb}.`, {}, { cause: error });
+    case ErrorCode.ConnectionClosed:
+    case ErrorCode.ConnectionDraining:
+    case ErrorCode.Disconnect:
+      return new JobError('outcome_unknown', `The connection to NATS broke while ${verb} was under way: it may have been done or not.`, {}, { cause: error });
+    default:
+      return new JobError('internal', `${verb} failed: ${error instanceof Error ? error.message : String(error)}.`, {}, { cause: error });
+  }
+}

@@ -1,0 +1,37 @@
+import type { ReaderVerb, Verb } from '../actors/requests.js';
+
+/**
+ * Every subject, stream and header name, in one place. `nats.conf` grants
+ * these same subjects to each role; a spec holds the two together.
+ */
+export const DEFAULT_PREFIX = 'tallyman';
+
+export const subjectsOf = (prefix: string) => ({
+  verb: (verb: Verb | ReaderVerb) => `${prefix}.jobs.${verb}`,
+  allVerbs: `${prefix}.jobs.*`,
+  journalStream: `${prefix}_JOURNAL`,
+  journal: `${prefix}.journal`,
+  logsStream: `${prefix}_LOGS`,
+  log: (jobId: string, attempt: number) => `${prefix}.logs.${jobId}.${attempt}`,
+  logsOfJob: (jobId: string) => `${prefix}.logs.${jobId}.*`,
+  allLogs: `${prefix}.logs.>`,
+});
+export type Subjects = ReturnType<typeof subjectsOf>;
+
+export const HEADERS = {
+  askTimeoutMs: 'Ask-Timeout-Ms',
+  idempotencyKey: 'Idempotency-Key',
+  ifVersion: 'If-Version',
+  traceparent: 'traceparent',
+  errorCode: 'Nats-Service-Error-Code',
+  error: 'Nats-Service-Error',
+} as const;
+
+/** Replies to a role travel under its own word, so that no other role can listen to them. */
+export const INBOX_PREFIX = {
+  manager: '_INBOX_manager',
+  gateway: '_INBOX_gateway',
+  worker: '_INBOX_worker',
+  client: '_INBOX',
+} as const;
+export type Role = keyof typeof INBOX_PREFIX;
