@@ -27,7 +27,19 @@ export const LIMITS = {
   logLinesPerAnswer: 5_000,
   logLineBytes: 16 * 1024,
   logBytesPerJob: 32 * 1024 * 1024,
+  /** Of one attempt, while the log store does not take its lines; of all jobs together in the store. */
+  logQueueBytes: 4 * 1024 * 1024,
+  logStoreBytes: 1024 * 1024 * 1024,
+  logReaders: 256,
+  /** Requests to `changes` and `logs` over NATS that wait for news. */
+  parkedPolls: 1_024,
   watchSnapshotJobs: 10_000,
   watcherBufferedBytes: 8 * 1024 * 1024,
   watchersPerGateway: 5_000,
+  connectionsPerGateway: 6_000,
+  /** Of one WebSocket: requests without an answer yet, requests in one JSON-RPC batch, and watches and follows. */
+  socketRequestsInFlight: 256,
+  rpcBatch: 100,
+  watchesPerSocket: 100,
+  askTimeoutMsMax: 600_000,
 } as const;

@@ -30,6 +30,7 @@ export const HEADERS = {
 /** Replies to a role travel under its own word, so that no other role can listen to them. */
 export const INBOX_PREFIX = {
   manager: '_INBOX_manager',
+  journal: '_INBOX_journal',
   gateway: '_INBOX_gateway',
   worker: '_INBOX_worker',
   client: '_INBOX',

@@ -1,0 +1,103 @@
+import { putLine } from './draft.js';
+import type { JobTable } from './job-table.js';
+import type { JournalState } from './journal.js';
+
+/** The journal may be this many times as large as the live data. */
+const FACTOR = 4;
+const RECORD_CHARS = 512 * 1024;
+
+interface Carried {
+  lines: string[];
+  settle(seq: number): void;
+  drop(): void;
+}
+
+/**
+ * Keeps the journal short. When it is several times as large as the live
+ * data, the jobs whose newest record lies in its older half are written anew,
+ * a record at a time between the rounds, and then everything before the oldest
+ * record that is still needed is purged. Nothing current is ever only in what
+ * is purged, so a crash at any point loses nothing.
+ */
+export class CarryForward {
+  readonly #table: JobTable;
+  readonly #minBytes: number;
+  /** Jobs whose newest record is below this are to be carried; 0: no pass is under way. */
+  #belowSeq = 0;
+  #keys: string[] = [];
+  #purgeBelow: number | null = null;
+  /** Not sooner than this sequence again, should a pass not have helped. */
+  #restUntilSeq = 0;
+
+  constructor(table: JobTable, minBytes: number) {
+    this.#table = table;
+    this.#minBytes = minBytes;
+  }
+
+  isDue(journal: JournalState, seq: number): boolean {
+    if (this.#belowSeq > 0) return true;
+    if (seq < this.#restUntilSeq || this.#purgeBelow !== null) return false;
+    return journal.bytes > Math.max(this.#minBytes, FACTOR * this.#table.liveBytes);
+  }
+
+  /** The next record of the pass, or `null` when there is nothing to carry now. */
+  next(journal: JournalState, seq: number): Carried | null {
+    if (!this.isDue(journal, seq)) return null;
+    if (this.#belowSeq === 0) {
+      this.#belowSeq = journal.firstSeq + Math.ceil((seq - journal.firstSeq) / 2);
+      this.#keys = [...this.#table.remembered.keys()];
+    }
+    const batch = this.#nextKeys() ?? this.#nextJobs();
+    if (batch) return batch;
+    this.#endPass(seq);
+    return null;
+  }
+
+  get wantsPurge(): boolean {
+    return this.#purgeBelow !== null;
+  }
+
+  /** What may be purged after a pass: everything below the answer. Asked once. */
+  takePurge(): number | null {
+    const below = this.#purgeBelow;
+    this.#purgeBelow = null;
+    return below;
+  }
+
+  #nextKeys(): Carried | null {
+    if (this.#keys.length === 0) return null;
+    const keys = this.#keys.slice(0, 1000);
+    const lines = keys.flatMap((key) => {
+      const known = this.#table.remembered.get(key);
+      return known ? [`{"del":"${known.id}","key":${JSON.stringify([key, known.digest])},"until":${known.untilMs}}`] : [];
+    });
+    return { lines, settle: () => (this.#keys = this.#keys.slice(keys.length)), drop: () => undefined };
+  }
+
+  #nextJobs(): Carried | null {
+    const ids: string[] = [];
+    const lines: string[] = [];
+    let chars = 0;
+    for (const [id, entry] of this.#table.entries) {
+      if ((this.#table.seqs.get(id) ?? 0) >= this.#belowSeq) continue;
+      const line = putLine(entry, entry.notes);
+      ids.push(id);
+      lines.push(line);
+      chars += line.length;
+      if (chars >= RECORD_CHARS) break;
+    }
+    if (ids.length === 0) return null;
+    const settle = (seq: number) => {
+      for (const id of ids) this.#table.seqs.set(id, seq);
+    };
+    return { lines, settle, drop: () => undefined };
+  }
+
+  #endPass(seq: number): void {
+    let oldest = seq;
+    for (const needed of this.#table.seqs.values()) if (needed < oldest) oldest = needed;
+    this.#purgeBelow = Math.min(oldest, this.#belowSeq);
+    this.#belowSeq = 0;
+    this.#restUntilSeq = seq + 100;
+  }
+}

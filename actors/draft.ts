@@ -1,0 +1,128 @@
+import type { Job } from './job.js';
+import { withNotes, noteText, type Entry, type JobTable } from './job-table.js';
+import type { StoredKey } from './journal.js';
+
+/** What a change adds to the job's history: who did what. */
+export interface Note {
+  verb: string;
+  note?: string | null;
+}
+
+interface Undo {
+  id: string;
+  before: Entry | undefined;
+  notes: readonly string[];
+}
+
+/**
+ * The changes of one round, not stored yet. They are made in the table at once,
+ * so that requests of the round see those before them, and every one can be
+ * taken back: nobody else looks at the table until the journal has acknowledged
+ * the round or the draft is dropped.
+ */
+export class Draft {
+  readonly table: JobTable;
+  #undo: Undo[] = [];
+  /** Ids that changed, with what this round adds to their history. */
+  #changed = new Map<string, readonly string[]>();
+  #tombstones = new Map<string, { key: StoredKey | undefined; untilMs: number }>();
+  #bytes = 0;
+
+  constructor(table: JobTable) {
+    this.table = table;
+  }
+
+  get isEmpty(): boolean {
+    return this.#changed.size === 0 && this.#tombstones.size === 0;
+  }
+
+  /** About how many bytes the record will have; never less than it will. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get changes(): number {
+    return this.#changed.size + this.#tombstones.size;
+  }
+
+  put(job: Job, why: Note | null, key?: StoredKey): Entry {
+    const before = this.table.get(job.id);
+    const added = why ? [noteText(historyOf(job, why))] : [];
+    const notesBefore = this.#changed.get(job.id) ?? [];
+    const entry = withNotes({
+      job,
+      text: JSON.stringify(job),
+      key: key ?? before?.key,
+      notes: added.length > 0 ? [...(before?.notes ?? []), ...added] : (before?.notes ?? []),
+      notesDropped: before?.notesDropped ?? 0,
+    });
+    this.#undo.push({ id: job.id, before, notes: notesBefore });
+    this.#changed.set(job.id, added.length > 0 ? [...notesBefore, ...added] : notesBefore);
+    this.table.put(entry);
+    this.#bytes += bytesAtMost(entry.text) + 256;
+    return entry;
+  }
+
+  delete(id: string, keyUntilMs: number): void {
+    const before = this.table.get(id);
+    if (!before) return;
+    this.#undo.push({ id, before, notes: this.#changed.get(id) ?? [] });
+    this.#changed.delete(id);
+    this.#tombstones.set(id, { key: before.key, untilMs: keyUntilMs });
+    this.table.delete(id);
+    this.#bytes += 128 + (before.key ? 300 : 0);
+  }
+
+  /** A place to go back to. */
+  mark(): number {
+    return this.#undo.length;
+  }
+
+  rollbackTo(mark: number): void {
+    for (let undo = this.#undo.length > mark ? this.#undo.pop() : undefined; undo; undo = this.#undo.length > mark ? this.#undo.pop() : undefined) {
+      const { id, before, notes } = undo;
+      this.#tombstones.delete(id);
+      if (before) this.table.put(before);
+      else this.table.delete(id);
+      const changedBefore = this.#undo.some((earlier) => earlier.id === id);
+      if (changedBefore) this.#changed.set(id, notes);
+      else this.#changed.delete(id);
+    }
+    // `#bytes` stays as it was: it only has to be no less than the truth.
+  }
+
+  /** The record's lines, one change each. */
+  lines(): string[] {
+    const lines: string[] = [];
+    for (const [id, notes] of this.#changed) lines.push(putLine(this.table.get(id) as Entry, notes));
+    for (const [id, { key, untilMs }] of this.#tombstones) {
+      lines.push(key ? `{"del":"${id}","key":${JSON.stringify(key)},"until":${untilMs}}` : `{"del":"${id}"}`);
+    }
+    return lines;
+  }
+
+  /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
+  settle(seq: number): { deleted: string[] } {
+    for (const id of this.#changed.keys()) this.table.seqs.set(id, seq);
+    for (const [id, { key, untilMs }] of this.#tombstones) {
+      this.table.seqs.delete(id);
+      if (key) this.table.remember(key, id, untilMs);
+    }
+    return { deleted: [...this.#tombstones.keys()] };
+  }
+}
+
+/** One line of a record: the whole job, and the given part of its history. */
+export function putLine(entry: Entry, notes: readonly string[]): string {
+  const key = entry.key ? `,"key":${JSON.stringify(entry.key)}` : '';
+  return notes.length > 0 ? `{"put":${entry.text}${key},"notes":[${notes.join(',')}]}` : `{"put":${entry.text}${key}}`;
+}
+
+function historyOf(job: Job, why: Note) {
+  const { status, version, attempt, worker } = job;
+  return { at: job.updatedAt, verb: why.verb, status, version, attempt, worker, note: why.note ?? null };
+}
+
+// eslint-disable-next-line no-control-regex -- ASCII is what is looked for
+const ASCII_ONLY = /^[\x00-\x7f]*$/;
+export const bytesAtMost = (text: string): number => (ASCII_ONLY.test(text) ? text.length : text.length * 3);

@@ -1,0 +1,93 @@
+import { setup, transition } from 'xstate';
+import { JOB_STATUSES, type Job, type JobStatus } from './job.js';
+
+/**
+ * The lifecycle of one job: the one place that says what is legal in which
+ * status and what comes of it. `docs/lifecycle.md` holds a picture made from it.
+ *
+ * A running job is stopped by its worker: `pause` and `cancel` only say what
+ * is wanted, and the status follows when the worker lets go (`release`) or its
+ * lease passes (`expire`). A progress update changes no status and does not
+ * come here.
+ */
+export type LifecycleEvent = 'start' | 'claim' | 'pause' | 'resume' | 'cancel' | 'retry' | 'complete' | 'fail' | 'release' | 'expire' | 'delete' | 'update';
+
+interface Context {
+  wanted: Job['wanted'];
+  /** Whether a failed attempt may be repeated by itself. */
+  mayRetry: boolean;
+}
+
+const letGo = [
+  { guard: 'pauseWanted', target: 'paused' },
+  { guard: 'cancelWanted', target: 'cancelled' },
+] as const;
+
+export const jobLifecycle = setup({
+  types: { context: {} as Context, events: {} as { type: LifecycleEvent }, input: {} as Context },
+  guards: {
+    pauseWanted: ({ context }) => context.wanted === 'pause',
+    cancelWanted: ({ context }) => context.wanted === 'cancel',
+    mayRetry: ({ context }) => context.mayRetry,
+  },
+}).createMachine({
+  id: 'job',
+  context: ({ input }) => input,
+  initial: 'queued',
+  states: {
+    pending: { on: { start: 'queued', cancel: 'cancelled', update: {}, delete: 'deleted' } },
+    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', update: {}, delete: 'deleted' } },
+    running: {
+      on: {
+        pause: {},
+        resume: { guard: 'pauseWanted' },
+        cancel: {},
+        complete: 'completed',
+        fail: [
+          { guard: 'cancelWanted', target: 'cancelled' },
+          { guard: ({ context }) => context.wanted === 'pause' && context.mayRetry, target: 'paused', description: 'pause wanted and may retry' },
+          { guard: 'mayRetry', target: 'queued', description: 'may retry: waits until retryAt' },
+          { target: 'failed' },
+        ],
+        release: [...letGo, { target: 'queued' }],
+        expire: [...letGo, { guard: 'mayRetry', target: 'queued' }, { target: 'failed' }],
+      },
+    },
+    paused: { on: { resume: 'queued', cancel: 'cancelled', update: {}, delete: 'deleted' } },
+    completed: { on: { update: {}, delete: 'deleted' } },
+    failed: { on: { retry: 'queued', update: {}, delete: 'deleted' } },
+    cancelled: { on: { retry: 'queued', update: {}, delete: 'deleted' } },
+    deleted: { type: 'final' },
+  },
+});
+
+export const LIFECYCLE_EVENTS: readonly LifecycleEvent[] = [
+  'start', 'claim', 'pause', 'resume', 'cancel', 'retry', 'complete', 'fail', 'release', 'expire', 'delete', 'update',
+]; // prettier-ignore
+
+/** The next status, or `null` when `event` is not legal now. */
+export function nextStatus(status: JobStatus, event: LifecycleEvent, { wanted, mayRetry }: Context): JobStatus | 'deleted' | null {
+  return TABLE.get(`${status} ${event} ${wanted} ${mayRetry}`) ?? null;
+}
+
+/** What may be asked of a job in this status, for messages. */
+export function legalEvents(status: JobStatus, wanted: Job['wanted']): LifecycleEvent[] {
+  return LIFECYCLE_EVENTS.filter((event) => nextStatus(status, event, { wanted, mayRetry: false }) !== null);
+}
+
+/** Every answer of the machine, asked once at start: a pure transition costs ~14 µs, and there are only a few hundred. */
+const TABLE = new Map<string, JobStatus | 'deleted' | null>();
+for (const status of JOB_STATUSES) {
+  for (const event of LIFECYCLE_EVENTS) {
+    for (const wanted of ['run', 'pause', 'cancel'] as const) {
+      for (const mayRetry of [true, false]) TABLE.set(`${status} ${event} ${wanted} ${mayRetry}`, askMachine(status, event, { wanted, mayRetry }));
+    }
+  }
+}
+
+function askMachine(status: JobStatus, event: LifecycleEvent, context: Context): JobStatus | 'deleted' | null {
+  const state = jobLifecycle.resolveState({ value: status, context });
+  if (!state.can({ type: event })) return null;
+  const [next] = transition(jobLifecycle, state, { type: event });
+  return next.value;
+}

@@ -1,0 +1,186 @@
+import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import { JobError } from './errors.js';
+import { AppendRefused } from './journal.js';
+import type { Ask } from './mailbox.js';
+import { ManagerState, type ManagerInput } from './manager-state.js';
+import { takeOver } from './take-over.js';
+
+type Event = { type: 'ask'; ask: Ask } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
+
+interface Context {
+  state: ManagerState;
+  /** Why it does not serve any more. */
+  failure: string | null;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const reasonOf = (event: unknown): string => messageOf((event as { error?: unknown }).error);
+
+const work = <T>(run: (state: ManagerState) => Promise<T>) => fromPromise<T, ManagerState>(({ input }) => run(input));
+
+/**
+ * The JobManager: one actor, one mailbox, one journal, no lock. Asks wait in
+ * the mailbox; from `idle` all that wait are decided together against a draft
+ * (`deciding`), stored with one append (`committing`), and only then answered.
+ * What the states do stands in `manager-state.ts`; this says when.
+ */
+export const jobManager = setup({
+  types: { context: {} as Context, events: {} as Event, input: {} as ManagerInput },
+  actors: {
+    clockwork: fromCallback<Event, ManagerState>(({ sendBack, input }) =>
+      input.input.clock.every(input.input.settings.tickMs, () => {
+        sendBack({ type: 'tick' });
+      }),
+    ),
+    takeOver: work(takeOver),
+    nextTurn: work((state) => state.input.nextTurn()),
+    append: work((state) => state.append()),
+    readBack: work((state) => state.readBack()),
+    confirm: work((state) => state.confirm()),
+    pause: work((state) => state.input.clock.delay(200)),
+    close: work(async (state) => {
+      await state.input.journal.append(state.record('closed'), state.seq);
+    }),
+  },
+  actions: {
+    receive: ({ context, event }) => {
+      if (event.type === 'ask') context.state.receive(event.ask);
+    },
+    refuse: ({ context, event }) => {
+      if (event.type === 'ask') context.state.refuse(event.ask, notServing(context.failure));
+    },
+    tick: ({ context }) => {
+      context.state.tick();
+    },
+    doubt: ({ context }) => {
+      context.state.doubt();
+    },
+    drain: ({ context }) => {
+      context.state.draining = true;
+    },
+    decide: ({ context }) => {
+      context.state.decideRound();
+    },
+    settle: ({ context }) => {
+      context.state.settle();
+    },
+    purge: ({ context: { state } }) => {
+      void state.purge().catch((error: unknown) => {
+        state.input.log(`journal: purge failed, tried again after the next carry: ${messageOf(error)}`);
+      });
+    },
+    rememberAppendError: ({ context, event }) => {
+      context.state.appendError = (event as unknown as { error: Error }).error;
+      context.state.input.log(`journal: an append did not go through: ${reasonOf(event)}`);
+    },
+    dropForStorage: ({ context: { state } }) => {
+      const why = state.appendError?.message ?? '';
+      state.drop(new JobError('storage_failed', `The journal could not take the change: ${why} Nothing was changed. Make room, then repeat it.`));
+    },
+    dropUnconfirmed: ({ context: { state } }) => {
+      state.drop(new JobError('unavailable', 'The journal cannot be reached to prove that this answer is not stale. Try again in a moment.'));
+    },
+    noteFenced: assign({ failure: 'another job manager has taken over' }),
+    noteUntrusted: assign({ failure: 'the journal went backwards or was made anew under the running service. Nothing more is written; restore the stream or restart to read what is there' }),
+    noteError: assign({ failure: ({ event }) => reasonOf(event) }),
+    giveUp: ({ context: { state, failure } }) => {
+      state.input.log(`not serving any more: ${failure}`);
+      state.refuseAll(notServing(failure), new JobError('outcome_unknown', `The job manager stopped while the change was being stored: ${failure}.`));
+    },
+  },
+  guards: {
+    hasWork: ({ context }) => context.state.hasWork,
+    isDraining: ({ context }) => context.state.draining,
+    mustAppend: ({ context }) => context.state.pending !== null,
+    mustConfirm: ({ context }) => context.state.needsConfirmation,
+    surelyNotStored: ({ context }) => context.state.appendError instanceof AppendRefused && context.state.appendError.reason === 'storage',
+    carryDone: ({ context }) => context.state.carry.wantsPurge,
+  },
+}).createMachine({
+  id: 'jobManager',
+  context: ({ input }) => ({ state: new ManagerState(input), failure: null }),
+  invoke: { src: 'clockwork', input: ({ context }) => context.state },
+  initial: 'recovering',
+  on: { ask: { actions: 'receive' }, tick: { actions: 'tick' }, doubt: { actions: 'doubt' }, drain: { actions: 'drain' } },
+  states: {
+    recovering: {
+      on: { drain: 'stopped' },
+      invoke: {
+        src: 'takeOver',
+        input: ({ context }) => context.state,
+        onDone: 'serving',
+        onError: { target: 'failed', actions: 'noteError' },
+      },
+    },
+    serving: {
+      initial: 'idle',
+      states: {
+        idle: {
+          always: [
+            { guard: 'carryDone', actions: 'purge' },
+            { guard: 'hasWork', target: 'gathering' },
+            { guard: 'isDraining', target: '#jobManager.closing' },
+          ],
+        },
+        gathering: { invoke: { src: 'nextTurn', input: ({ context }) => context.state, onDone: 'deciding' } },
+        deciding: {
+          entry: 'decide',
+          always: [
+            { guard: 'mustAppend', target: 'committing' },
+            { guard: 'mustConfirm', target: 'confirming' },
+            { target: 'idle', actions: 'settle' },
+          ],
+        },
+        committing: {
+          invoke: {
+            src: 'append',
+            input: ({ context }) => context.state,
+            onDone: { target: 'idle', actions: 'settle' },
+            onError: { target: 'readingBack', actions: 'rememberAppendError' },
+          },
+        },
+        readingBack: {
+          description: 'What became of the append is read from the journal itself.',
+          invoke: {
+            src: 'readBack',
+            input: ({ context }) => context.state,
+            onDone: [
+              { guard: ({ event }) => event.output === 'ours', target: 'idle', actions: 'settle' },
+              { guard: ({ event }) => event.output === 'foreign', target: '#jobManager.fenced', actions: 'noteFenced' },
+              { guard: ({ event }) => event.output === 'untrusted', target: '#jobManager.failed', actions: 'noteUntrusted' },
+              { guard: 'surelyNotStored', target: 'idle', actions: 'dropForStorage' },
+              // It may still be under way: the same record again, with the same expected sequence, is stored once at most.
+              { target: 'appendingAgain' },
+            ],
+            onError: 'readingBackLater',
+          },
+        },
+        readingBackLater: { invoke: { src: 'pause', input: ({ context }) => context.state, onDone: 'readingBack' } },
+        appendingAgain: { invoke: { src: 'pause', input: ({ context }) => context.state, onDone: 'committing' } },
+        confirming: {
+          invoke: {
+            src: 'confirm',
+            input: ({ context }) => context.state,
+            onDone: [
+              { guard: ({ event }) => event.output === 'ours', target: 'idle', actions: 'settle' },
+              { guard: ({ event }) => event.output === 'foreign', target: '#jobManager.fenced', actions: 'noteFenced' },
+              { target: '#jobManager.failed', actions: 'noteUntrusted' },
+            ],
+            onError: { target: 'idle', actions: 'dropUnconfirmed' },
+          },
+        },
+      },
+    },
+    closing: {
+      description: 'Nothing waits any more: says in the journal that this epoch is over.',
+      invoke: { src: 'close', input: ({ context }) => context.state, onDone: 'stopped', onError: 'stopped' },
+      on: { ask: { actions: 'refuse' } },
+    },
+    stopped: { entry: 'giveUp', type: 'final' },
+    fenced: { entry: 'giveUp', on: { ask: { actions: 'refuse' }, drain: 'stopped' } },
+    failed: { entry: 'giveUp', on: { ask: { actions: 'refuse' }, drain: 'stopped' } },
+  },
+});
+
+const notServing = (failure: string | null) =>
+  new JobError('unavailable', `The job manager does not serve: ${failure ?? 'it is shutting down'}. Nothing was done.`);

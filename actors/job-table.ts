@@ -1,0 +1,179 @@
+import { FINISHED_STATUSES, JOB_STATUSES, type HistoryEntry, type Job, type JobStatus } from './job.js';
+import type { JournalRecord, StoredKey } from './journal.js';
+import { LIMITS } from './limits.js';
+import { OrderedSet } from './ordered-set.js';
+
+/** A job as the table keeps it. Immutable. `text` is the job's JSON, made once per change. */
+export interface Entry {
+  readonly job: Job;
+  readonly text: string;
+  readonly key: StoredKey | undefined;
+  /** JSON text of the newest history entries, oldest first. */
+  readonly notes: readonly string[];
+  readonly notesDropped: number;
+}
+
+/** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
+interface RememberedKey {
+  id: string;
+  digest: string;
+  untilMs: number;
+}
+
+const isFinished = (status: JobStatus): boolean => (FINISHED_STATUSES as readonly JobStatus[]).includes(status);
+
+/**
+ * All jobs, with what makes lists, the queue and cleanup quick. Iterating
+ * `entries` goes from the job that has not changed for longest to the newest
+ * change: that order is what carry forward needs.
+ */
+export class JobTable {
+  readonly entries = new Map<string, Entry>();
+  readonly all = new OrderedSet();
+  readonly byStatus = Object.fromEntries(JOB_STATUSES.map((status) => [status, new OrderedSet()])) as Record<JobStatus, OrderedSet>;
+  readonly countByType = new Map<string, number>();
+  /** Finished jobs by `finishedAt|id`. */
+  readonly finished = new OrderedSet();
+  readonly remembered = new Map<string, RememberedKey>();
+  /** The sequence of the record that holds each job's newest after-image. */
+  readonly seqs = new Map<string, number>();
+  liveBytes = 0;
+
+  readonly #idByKey = new Map<string, string>();
+  readonly #ready = new Map<string, OrderedSet>();
+  readonly #delayed = new OrderedSet();
+
+  get(id: string): Entry | undefined {
+    return this.entries.get(id);
+  }
+
+  put(entry: Entry): void {
+    const { job } = entry;
+    const old = this.entries.get(job.id);
+    if (old) {
+      this.entries.delete(job.id);
+      if (old.job.status !== job.status || old.job.priority !== job.priority || old.job.retryAt !== job.retryAt) {
+        this.#leaveIndexes(old.job);
+        this.#enterIndexes(job);
+      }
+      this.liveBytes -= old.text.length;
+    } else {
+      this.all.add(job.id);
+      this.countByType.set(job.type, (this.countByType.get(job.type) ?? 0) + 1);
+      if (entry.key) this.#idByKey.set(entry.key[0], job.id);
+      this.#enterIndexes(job);
+    }
+    this.entries.set(job.id, entry);
+    this.liveBytes += entry.text.length;
+  }
+
+  delete(id: string): void {
+    const old = this.entries.get(id);
+    if (!old) return;
+    this.entries.delete(id);
+    this.all.delete(id);
+    this.countByType.set(old.job.type, (this.countByType.get(old.job.type) ?? 1) - 1);
+    if (old.key) this.#idByKey.delete(old.key[0]);
+    this.#leaveIndexes(old.job);
+    this.liveBytes -= old.text.length;
+  }
+
+  /** What an idempotency key stands for: a job that is there, or one that is gone. */
+  findKey(key: string): { id: string; digest: string; gone: boolean } | undefined {
+    const id = this.#idByKey.get(key);
+    if (id !== undefined) return { id, digest: this.entries.get(id)?.key?.[1] ?? '', gone: false };
+    const remembered = this.remembered.get(key);
+    return remembered && { ...remembered, gone: true };
+  }
+
+  remember(key: StoredKey, id: string, untilMs: number): void {
+    this.remembered.set(key[0], { id, digest: key[1], untilMs });
+    if (this.remembered.size <= LIMITS.keyMemoryCount) return;
+    for (const oldest of this.remembered.keys()) {
+      this.remembered.delete(oldest);
+      break;
+    }
+  }
+
+  forgetKeys(nowMs: number): void {
+    for (const [key, { untilMs }] of this.remembered) {
+      if (untilMs > nowMs) break;
+      this.remembered.delete(key);
+    }
+  }
+
+  /** Ids of jobs of `type` that wait for a worker now, in the order in which they are to run. */
+  *waiting(type: string): Generator<string> {
+    for (const key of this.#ready.get(type)?.ascending() ?? []) yield idOf(key);
+  }
+
+  hasWaiting(type: string): boolean {
+    return (this.#ready.get(type)?.size ?? 0) > 0;
+  }
+
+  /** Lets the jobs whose `retryAt` or `runAt` has come join those that wait. */
+  promote(nowIso: string): boolean {
+    let any = false;
+    for (let key = this.#delayed.first(); key !== undefined && key.slice(0, nowIso.length) <= nowIso; key = this.#delayed.first()) {
+      this.#delayed.delete(key);
+      const job = this.entries.get(idOf(key))?.job;
+      if (job) this.#readyOf(job.type).add(queueKey(job));
+      any = true;
+    }
+    return any;
+  }
+
+  /** Takes in a record that was read back at start. */
+  apply(record: JournalRecord): void {
+    for (const change of record.changes) {
+      if ('del' in change) {
+        this.delete(change.del);
+        this.seqs.delete(change.del);
+        if (change.key) this.remember(change.key, change.del, change.until ?? 0);
+        continue;
+      }
+      const old = this.entries.get(change.put.id);
+      // A carried record brings the whole history, any other what it adds.
+      const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
+      const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
+      this.put(withNotes({ job: change.put, text: JSON.stringify(change.put), key: change.key ?? old?.key, notes, notesDropped: old?.notesDropped ?? 0 }));
+      this.seqs.set(change.put.id, record.seq);
+    }
+  }
+
+  #readyOf(type: string): OrderedSet {
+    let set = this.#ready.get(type);
+    if (!set) this.#ready.set(type, (set = new OrderedSet()));
+    return set;
+  }
+
+  #enterIndexes(job: Job): void {
+    this.byStatus[job.status].add(job.id);
+    if (isFinished(job.status)) this.finished.add(`${job.finishedAt}|${job.id}`);
+    if (job.status !== 'queued') return;
+    const notBefore = job.retryAt ?? job.runAt;
+    if (notBefore !== null) this.#delayed.add(`${notBefore}|${job.id}`);
+    else this.#readyOf(job.type).add(queueKey(job));
+  }
+
+  #leaveIndexes(job: Job): void {
+    this.byStatus[job.status].delete(job.id);
+    if (isFinished(job.status)) this.finished.delete(`${job.finishedAt}|${job.id}`);
+    if (job.status !== 'queued') return;
+    const notBefore = job.retryAt ?? job.runAt;
+    if (notBefore !== null) this.#delayed.delete(`${notBefore}|${job.id}`);
+    this.#readyOf(job.type).delete(queueKey(job));
+  }
+}
+
+/** Higher priority first, then the older job. */
+const queueKey = (job: Job): string => `${String(100 - job.priority).padStart(3, '0')}|${job.id}`;
+const idOf = (key: string): string => key.slice(key.lastIndexOf('|') + 1);
+
+/** Keeps the newest history entries only. */
+export function withNotes(entry: Entry): Entry {
+  const surplus = entry.notes.length - LIMITS.historyEntries;
+  return surplus <= 0 ? entry : { ...entry, notes: entry.notes.slice(surplus), notesDropped: entry.notesDropped + surplus };
+}
+
+export const noteText = (note: HistoryEntry): string => JSON.stringify(note);

@@ -1,0 +1,364 @@
+import { CarryForward } from './carry-forward.js';
+import { Draft } from './draft.js';
+import { JobError } from './errors.js';
+import { claimAnswer, execute, type ManagerView, type Outcome } from './execute.js';
+import { JOB_STATUSES } from './job.js';
+import { JobTable } from './job-table.js';
+import type { Journal, JournalState, RecordDraft } from './journal.js';
+import { LIMITS } from './limits.js';
+import { Mailbox, type Ask } from './mailbox.js';
+import { ParkedClaims } from './parked-claims.js';
+import { READ_VERBS } from './requests.js';
+import { claim, expire } from './verbs/attempts.js';
+import { Leases, type VerbContext } from './verbs/context.js';
+
+/** Everything that the manager takes from outside: its journal, clocks, randomness and settings. */
+export interface ManagerInput {
+  journal: Journal;
+  clock: ManagerClock;
+  /** Unique and, for later times, greater. */
+  newId(nowMs: number): string;
+  newCommitId(): string;
+  random(): number;
+  digest(text: string): string;
+  /** Resolves when what arrives together has arrived: the end of this turn of the event loop. */
+  nextTurn(): Promise<void>;
+  /** Jobs that are gone, so that their logs can go too. */
+  onDeleted(ids: readonly string[]): void;
+  log(message: string): void;
+  settings: ManagerSettings;
+}
+
+export interface ManagerClock {
+  /** Wall clock, ms since 1970. */
+  nowMs(): number;
+  /** Never set back; only differences count. */
+  monotonicMs(): number;
+  /** Calls `tick` every `periodMs` until the returned function is called. */
+  every(periodMs: number, tick: () => void): () => void;
+  delay(ms: number): Promise<void>;
+}
+
+export interface ManagerSettings {
+  leaseMs: number;
+  roots: readonly string[];
+  /** How long after its last proof of being the leader a manager answers reads without a new one. */
+  leadLeaseMs: number;
+  tickMs: number;
+  /** What one record may have; no more than the server's `max_payload` takes. */
+  recordBytesMax: number;
+  /** Below this size the journal is left as it is. */
+  carryMinBytes: number;
+}
+
+/** An ask that was decided, with its answer held back until the journal has the changes. */
+interface Decided {
+  ask: Ask;
+  answer: string;
+}
+
+/** What is being appended: stored, `settle` makes it true; refused, `drop` undoes it. */
+interface Pending {
+  record: RecordDraft;
+  settle(seq: number): void;
+  drop(error: JobError): void;
+}
+
+/**
+ * What the JobManager knows and does in each state of its machine
+ * (`job-manager.ts` says when). Nothing else touches the job table.
+ */
+export class ManagerState {
+  readonly table = new JobTable();
+  readonly mailbox = new Mailbox();
+  readonly parked = new ParkedClaims();
+  readonly leases = new Leases();
+  readonly counters = { asks: 0, commits: 0, changes: 0, errors: {} as Record<string, number> };
+  readonly input: ManagerInput;
+  readonly carry: CarryForward;
+
+  /** The last sequence that the journal acknowledged to us, or that we read. */
+  seq = 0;
+  epoch = 0;
+  journal: JournalState = { createdAt: '', firstSeq: 0, lastSeq: 0, bytes: 0 };
+  draining = false;
+  pending: Pending | null = null;
+  /** On the monotonic clock: when it was last proved that nobody else leads. */
+  confirmedAtMs = -Infinity;
+  /** Of the last append that did not go through. */
+  appendError: Error | null = null;
+
+  #decided: Decided[] = [];
+  #lastNowMs = 0;
+  readonly #startedAt: string;
+
+  constructor(input: ManagerInput) {
+    this.input = input;
+    this.carry = new CarryForward(this.table, input.settings.carryMinBytes);
+    this.#startedAt = new Date(input.clock.nowMs()).toISOString();
+  }
+
+  /** Puts an ask in the mailbox, or refuses it at once. */
+  receive(ask: Ask): void {
+    this.counters.asks += 1;
+    if (this.draining) this.#reject(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
+    else if (!this.mailbox.push(ask)) {
+      const { messages, bytes } = this.mailbox;
+      this.#reject(ask, new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }));
+    }
+  }
+
+  get hasWork(): boolean {
+    const { nowMs } = this.#now();
+    return this.mailbox.messages > 0 || this.#leaseIsDue(nowMs) || (this.parked.size > 0 && this.#parkedCanRun()) || this.carry.isDue(this.journal, this.seq);
+  }
+
+  /** Runs what waits against a draft, in the order of arrival, as far as one record takes it. */
+  decideRound(): void {
+    const carried = this.carry.next(this.journal, this.seq);
+    if (carried) {
+      this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => carried.drop() };
+      return;
+    }
+    let draft = new Draft(this.table);
+    const context = this.#context(draft);
+    if (this.#leaseIsDue(context.nowMs)) expire(context);
+    const deadlineNowMs = this.input.clock.monotonicMs();
+    while (this.#decided.length < LIMITS.roundMessages) {
+      const ask = this.mailbox.peek();
+      if (!ask) break;
+      if (ask.deadlineMs <= deadlineNowMs) {
+        this.#reject(ask, timedOut());
+      } else if (!this.#decide(ask, context)) {
+        if (!draft.isEmpty) break;
+        this.#reject(ask, new JobError('payload_too_large', 'The request changes more at once than one journal record takes. Send it in parts.'));
+        draft = new Draft(this.table);
+        context.draft = draft;
+      }
+      this.mailbox.shift();
+    }
+    this.#serveParked(context);
+    if (!draft.isEmpty) this.#prepare(draft);
+  }
+
+  /** Whether the answers of this round need a fresh proof that nobody else leads. */
+  get needsConfirmation(): boolean {
+    return this.#decided.length > 0 && this.input.clock.monotonicMs() - this.confirmedAtMs > this.input.settings.leadLeaseMs;
+  }
+
+  /** One publish, with the sequence that we expect: the fence. */
+  async append(): Promise<void> {
+    const { record } = this.pending as Pending;
+    const sentAtMs = this.input.clock.monotonicMs();
+    await this.input.journal.append(record, this.seq);
+    this.confirmedAtMs = sentAtMs;
+  }
+
+  /** The journal has the record: its changes are true, and the answers go out. */
+  settle(): void {
+    const { pending } = this;
+    this.pending = null;
+    if (pending) {
+      this.seq += 1;
+      this.journal.bytes += pending.record.lines.reduce((sum, line) => sum + line.length + 1, 200);
+      this.counters.commits += 1;
+      this.counters.changes += pending.record.lines.length;
+      pending.settle(this.seq);
+    }
+    const decided = this.#decided;
+    this.#decided = [];
+    for (const { ask, answer } of decided) ask.resolve(answer);
+  }
+
+  /** The journal has not got the record, and will not get it: nothing has changed. */
+  drop(error: JobError): void {
+    this.pending?.drop(error);
+    this.pending = null;
+    const decided = this.#decided;
+    this.#decided = [];
+    for (const { ask } of decided) this.#reject(ask, error);
+  }
+
+  /** What became of an append whose answer was lost or bad. */
+  async readBack(): Promise<'ours' | 'absent' | 'foreign' | 'untrusted'> {
+    const state = await this.input.journal.state();
+    if (state.createdAt !== this.journal.createdAt || state.lastSeq < this.seq) return 'untrusted';
+    if (state.lastSeq === this.seq) return 'absent';
+    const commit = await this.input.journal.commitAt(this.seq + 1);
+    return commit === this.pending?.record.commit ? 'ours' : 'foreign';
+  }
+
+  /** Proves that nobody else has appended. */
+  async confirm(): Promise<'ours' | 'foreign' | 'untrusted'> {
+    const askedAtMs = this.input.clock.monotonicMs();
+    const state = await this.input.journal.state();
+    if (state.createdAt !== this.journal.createdAt || state.lastSeq < this.seq) return 'untrusted';
+    if (state.lastSeq > this.seq) return 'foreign';
+    this.journal = state;
+    this.confirmedAtMs = askedAtMs;
+    return 'ours';
+  }
+
+  /** The connection to the journal was away: nothing is answered from memory before a new proof. */
+  doubt(): void {
+    this.confirmedAtMs = -Infinity;
+  }
+
+  /** Answers what may wait no longer. */
+  tick(): void {
+    const nowMs = this.input.clock.monotonicMs();
+    for (const ask of this.mailbox.takeExpired(nowMs)) this.#reject(ask, timedOut());
+    for (const ask of this.parked.takeExpired(nowMs)) ask.resolve(claimAnswer(this.input.settings, 'null'));
+    this.table.forgetKeys(this.input.clock.nowMs());
+    const late = this.#decided.filter(({ ask }) => ask.deadlineMs <= nowMs);
+    if (late.length === 0) return;
+    this.#decided = this.#decided.filter(({ ask }) => ask.deadlineMs > nowMs);
+    for (const { ask } of late) this.#reject(ask, READ_VERBS.has(ask.command.verb) ? timedOut() : unknownOutcome());
+  }
+
+  /** Nothing is served any more: whoever waits is told. */
+  refuseAll(error: JobError, errorOfDecided: JobError = error): void {
+    for (const { ask } of this.#decided) this.#reject(ask, errorOfDecided);
+    this.#decided = [];
+    for (const ask of this.mailbox.takeAll()) this.#reject(ask, error);
+    for (const ask of this.parked.takeAll()) ask.resolve(claimAnswer(this.input.settings, 'null'));
+  }
+
+  refuse(ask: Ask, error: JobError): void {
+    this.#reject(ask, error);
+  }
+
+  async purge(): Promise<void> {
+    const below = this.carry.takePurge();
+    if (below === null) return;
+    await this.input.journal.purgeBelow(below);
+    const { firstSeq, bytes } = await this.input.journal.state();
+    this.journal = { ...this.journal, firstSeq, bytes };
+    this.input.log(`journal: carried forward and purged below ${below}, ${bytes} bytes left`);
+  }
+
+  record(kind: 'epoch' | 'closed'): RecordDraft {
+    return this.#record(kind, []);
+  }
+
+  /** After recovery: every running attempt gets a whole lease, which is never sooner than its worker believes. */
+  renewAllLeases(): void {
+    const { nowMs } = this.#now();
+    for (const id of this.table.byStatus.running.ascending()) this.leases.extend(id, nowMs + this.input.settings.leaseMs);
+  }
+
+  /** Takes the ask into this round; false when the record would become too large with it. */
+  #decide(ask: Ask, context: VerbContext): boolean {
+    const mark = context.draft.mark();
+    let outcome: Outcome;
+    try {
+      outcome = execute(ask.command, context, this.#view);
+    } catch (error) {
+      context.draft.rollbackTo(mark);
+      this.#reject(ask, error instanceof JobError ? error : this.#defect(error));
+      return true;
+    }
+    if (context.draft.bytes > this.input.settings.recordBytesMax && context.draft.mark() > mark) {
+      context.draft.rollbackTo(mark);
+      return false;
+    }
+    if (outcome === 'wait') this.#park(ask);
+    else this.#decided.push({ ask, answer: outcome.answer });
+    return true;
+  }
+
+  #park(ask: Ask): void {
+    if (!this.parked.push(ask, this.input.clock.monotonicMs())) {
+      this.#reject(ask, new JobError('overloaded', 'Too many workers wait for a job. Nothing was done; ask again in a second.'));
+    }
+  }
+
+  #serveParked(context: VerbContext): void {
+    if (this.parked.size === 0) return;
+    this.table.promote(context.nowIso);
+    for (const { ask, body } of this.parked.all()) {
+      if (!body.types.some((type) => this.table.hasWaiting(type))) continue;
+      const entry = claim(context, body);
+      if (!entry) continue;
+      this.parked.remove(ask);
+      this.#decided.push({ ask, answer: claimAnswer(context, entry.text) });
+    }
+  }
+
+  /** Whether a job has come due, or been let through, for a claim that waits. */
+  #parkedCanRun(): boolean {
+    if (!this.table.promote(new Date(this.#now().nowMs).toISOString())) return false;
+    return this.parked.types().some((type) => this.table.hasWaiting(type));
+  }
+
+  #prepare(draft: Draft): void {
+    this.pending = {
+      record: this.#record('commit', draft.lines()),
+      settle: (seq) => {
+        const { deleted } = draft.settle(seq);
+        if (deleted.length > 0) this.input.onDeleted(deleted);
+      },
+      drop: () => draft.rollbackTo(0),
+    };
+  }
+
+  #record(kind: RecordDraft['kind'], lines: readonly string[]): RecordDraft {
+    return { kind, epoch: this.epoch, commit: this.input.newCommitId(), at: new Date(this.#now().nowMs).toISOString(), lines };
+  }
+
+  #leaseIsDue(nowMs: number): boolean {
+    return this.leases.passed(nowMs).next().done === false;
+  }
+
+  /** The wall clock, but never back: a job's times and ids stay in order when the clock is set. */
+  #now(): { nowMs: number } {
+    this.#lastNowMs = Math.max(this.#lastNowMs, this.input.clock.nowMs());
+    return { nowMs: this.#lastNowMs };
+  }
+
+  #context(draft: Draft): VerbContext {
+    const { newId, random, digest, settings } = this.input;
+    const { nowMs } = this.#now();
+    return {
+      draft,
+      leases: this.leases,
+      nowMs,
+      nowIso: new Date(nowMs).toISOString(),
+      newId: () => newId(nowMs),
+      random,
+      digest,
+      leaseMs: settings.leaseMs,
+      roots: settings.roots,
+    };
+  }
+
+  readonly #view: ManagerView = {
+    seq: () => this.seq,
+    stats: () => ({
+      total: this.table.entries.size,
+      byStatus: Object.fromEntries(JOB_STATUSES.map((status) => [status, this.table.byStatus[status].size])),
+      byType: Object.fromEntries(this.table.countByType),
+      seq: this.seq,
+      epoch: this.epoch,
+      startedAt: this.#startedAt,
+      mailbox: { messages: this.mailbox.messages, bytes: this.mailbox.bytes, parkedClaims: this.parked.size },
+      journal: { bytes: this.journal.bytes, messages: this.seq - this.journal.firstSeq + 1, firstSeq: this.journal.firstSeq, liveBytes: this.table.liveBytes },
+      counters: this.counters,
+    }),
+  };
+
+  #reject(ask: Ask, error: JobError): void {
+    this.counters.errors[error.code] = (this.counters.errors[error.code] ?? 0) + 1;
+    ask.reject(error);
+  }
+
+  #defect(error: unknown): JobError {
+    const id = this.input.newCommitId();
+    this.input.log(`defect ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    return new JobError('internal', `This is a defect of the service. Its log tells more under ${id}.`, { id });
+  }
+}
+
+const timedOut = () => new JobError('ask_timeout', 'The request waited in the mailbox past its time. It was not executed; try again.');
+const unknownOutcome = () =>
+  new JobError('outcome_unknown', 'The journal has not answered in time: the change may have been stored or not. Look with "get", or repeat it with the same idempotency key.');

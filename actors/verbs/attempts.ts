@@ -1,0 +1,167 @@
+import { JobError } from '../errors.js';
+import { NO_PROGRESS, type Job, type JobFailure, type Progress } from '../job.js';
+import type { Entry } from '../job-table.js';
+import { LIMITS } from '../limits.js';
+import { overlaps } from '../paths.js';
+import type { ProgressUpdate, Requests } from '../requests.js';
+import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
+
+/** How many waiting jobs a claim looks at before it gives up: those that wait for a destination are passed over. */
+const CANDIDATES_MAX = 1000;
+const BACKOFF_MIN_MS = 1_000;
+const BACKOFF_MAX_MS = 60_000;
+
+/** The next job for a worker, or `null` when none waits that may run now. */
+export function claim(context: VerbContext, { worker, types }: Requests['claim']): Entry | null {
+  const job = nextWaiting(context, types);
+  if (!job) return null;
+  context.leases.extend(job.id, context.nowMs + context.leaseMs);
+  return context.draft.put(
+    change(context, job, {
+      status: requireNext(job, 'claim') as Job['status'],
+      wanted: 'run',
+      phase: null,
+      progress: NO_PROGRESS,
+      attempt: job.attempt + 1,
+      worker,
+      runAt: null,
+      retryAt: null,
+      error: null,
+      warnings: [],
+      verification: null,
+      startedAt: context.nowIso,
+      finishedAt: null,
+    }),
+    { verb: 'claim' },
+  );
+}
+
+function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
+  const { table } = context.draft;
+  table.promote(context.nowIso);
+  let best: Job | null = null;
+  for (const type of new Set(types)) {
+    let looked = 0;
+    for (const id of table.waiting(type)) {
+      const job = table.get(id)?.job;
+      if (!job || (looked += 1) > CANDIDATES_MAX) break;
+      if (isBlocked(context, job)) continue;
+      if (!best || job.priority > best.priority || (job.priority === best.priority && job.id < best.id)) best = job;
+      break;
+    }
+  }
+  return best;
+}
+
+/** One writer to a destination: a job whose destination is, holds or lies in that of a running one waits. */
+function isBlocked(context: VerbContext, { destination }: Job): boolean {
+  if (destination === null) return false;
+  const { table } = context.draft;
+  for (const id of table.byStatus.running.ascending()) {
+    const other = table.get(id)?.job.destination;
+    if (other && overlaps(destination, other)) return true;
+  }
+  return false;
+}
+
+/** Progress of an attempt, or of a job that a service works on without one. An update that changes nothing is not stored. */
+export function progress(context: VerbContext, update: ProgressUpdate): Entry {
+  const { id, attempt } = update;
+  const entry = requireEntry(context, id);
+  const { job } = entry;
+  if (attempt !== undefined) {
+    requireAttempt(context, id, attempt);
+    context.leases.extend(id, context.nowMs + context.leaseMs);
+  } else if (job.finishedAt !== null) {
+    throw new JobError('illegal_transition', `Job ${id} is ${job.status}: it takes no progress any more.`, { id, status: job.status, legal: [] });
+  }
+  const phase = update.phase ?? job.phase;
+  const merged = mergedProgress(job, phase, update.progress);
+  if (merged === job.progress && phase === job.phase) return entry;
+  return context.draft.put(change(context, job, { phase, progress: merged }), null);
+}
+
+/** A new phase begins anew; within one, percent never falls. */
+function mergedProgress(job: Job, phase: Job['phase'], update: Requests['heartbeat']['progress']): Progress {
+  const before = phase === job.phase ? job.progress : NO_PROGRESS;
+  if (!update) return before;
+  const merged = { ...before, ...update } as Progress;
+  if (before.percent !== null && (merged.percent === null || merged.percent < before.percent)) merged.percent = before.percent;
+  for (const field in merged) {
+    if (merged[field as keyof Progress] !== before[field as keyof Progress]) return merged;
+  }
+  return before;
+}
+
+export const progressAnswer = (context: VerbContext, { job }: Entry): { version: number; wanted: Job['wanted']; leaseMs: number } => ({
+  version: job.version,
+  wanted: job.wanted,
+  leaseMs: context.leaseMs,
+});
+
+export function complete(context: VerbContext, body: Requests['complete']): Entry {
+  const job = requireAttempt(context, body.id, body.attempt);
+  if (JSON.stringify(body.result ?? null).length > LIMITS.inputBytes) {
+    throw new JobError('payload_too_large', `result: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, { field: 'result' });
+  }
+  return finish(context, job, 'complete', {
+    status: requireNext(job, 'complete') as Job['status'],
+    progress: mergedProgress(job, job.phase, body.progress),
+    result: body.result ?? null,
+    warnings: body.warnings,
+    verification: body.verification,
+  });
+}
+
+export function fail(context: VerbContext, body: Requests['fail']): Entry {
+  const job = requireAttempt(context, body.id, body.attempt);
+  const lastProgress = mergedProgress(job, job.phase, body.progress);
+  const mayRetry = body.error.retriable && job.retries < job.options.maxRetries;
+  return endAttempt(context, { ...job, progress: lastProgress }, 'fail', mayRetry, body.error);
+}
+
+/** The worker lets go: paused or cancelled if that was wanted, else back to the queue. */
+export function release(context: VerbContext, body: Requests['release']): Entry {
+  const job = requireAttempt(context, body.id, body.attempt);
+  return endAttempt(context, job, 'release', false, null, body.reason ?? null);
+}
+
+/** Attempts whose lease has passed: another worker may take the job, until `maxRetries` workers were lost over it. */
+export function expire(context: VerbContext): void {
+  for (const id of context.leases.passed(context.nowMs)) {
+    const job = context.draft.table.get(id)?.job;
+    if (job?.status !== 'running') {
+      context.leases.end(id);
+      continue;
+    }
+    const lost: JobFailure = {
+      code: 'worker_lost',
+      message: `Worker ${job.worker} was not heard of for ${context.leaseMs} ms in attempt ${job.attempt}.`,
+      exitCode: null,
+      retriable: true,
+      advice: 'See whether the worker runs and reaches NATS.',
+    };
+    endAttempt(context, job, 'expire', job.retries < job.options.maxRetries, lost);
+  }
+}
+
+function endAttempt(context: VerbContext, job: Job, event: 'fail' | 'release' | 'expire', mayRetry: boolean, error: JobFailure | null, note?: string | null): Entry {
+  const status = requireNext(job, event, mayRetry) as Job['status'];
+  const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
+  if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
+  const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;
+  const retryAt = event === 'fail' && status === 'queued' ? retryTime(context, retries) : null;
+  context.leases.end(job.id);
+  return context.draft.put(change(context, job, { status, wanted: 'run', phase: null, worker: null, error, retries, retryAt }), { verb: event, note: text });
+}
+
+function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {
+  context.leases.end(job.id);
+  return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, finishedAt: context.nowIso }), { verb, note });
+}
+
+/** Exponential from 1 s to 60 s, with half of it random so that many jobs do not come back at once. */
+function retryTime({ nowMs, random }: VerbContext, retries: number): string {
+  const fullMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (retries - 1));
+  return new Date(nowMs + Math.max(BACKOFF_MIN_MS, fullMs * (0.5 + random() / 2))).toISOString();
+}

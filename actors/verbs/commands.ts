@@ -1,0 +1,94 @@
+import { JobError } from '../errors.js';
+import { isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
+import type { Entry } from '../job-table.js';
+import { LIMITS } from '../limits.js';
+import { parseRequest } from '../parse-request.js';
+import type { Requests } from '../requests.js';
+import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
+
+type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry';
+
+/** start, pause, resume, cancel or retry one job. */
+export function command(context: VerbContext, verb: CommandVerb, id: string, ifVersion?: number): Entry {
+  const entry = requireEntry(context, id);
+  requireVersion(entry.job, ifVersion);
+  const status = requireNext(entry.job, verb) as Job['status'];
+  if (entry.job.status === 'running') return want(context, entry, verb);
+  return context.draft.put(change(context, entry.job, moved(context, status)), { verb });
+}
+
+/** A running job is stopped by its worker: here it is only said what is wanted. Asked again, nothing changes. */
+function want(context: VerbContext, entry: Entry, verb: CommandVerb): Entry {
+  const wanted = verb === 'resume' ? 'run' : (verb as 'pause' | 'cancel');
+  // Who asked for cancel has said the last word.
+  if (entry.job.wanted === wanted || (entry.job.wanted === 'cancel' && wanted === 'pause')) return entry;
+  return context.draft.put(change(context, entry.job, { wanted }), { verb });
+}
+
+function moved(context: VerbContext, status: Job['status']): Partial<Job> {
+  if (status === 'queued') return { status, retryAt: null, retries: 0, error: null, finishedAt: null };
+  if (status === 'cancelled') return { status, retryAt: null, finishedAt: context.nowIso };
+  return { status, retryAt: null };
+}
+
+/** Many at once, each with its own answer: what one is refused for does not touch the others. */
+export function each(context: VerbContext, ids: readonly string[], one: (id: string) => string): string {
+  const results = ids.map((id) => attemptOne(context, id, () => one(id)));
+  return `{"results":[${results.join(',')}]}`;
+}
+
+export function attemptOne(context: VerbContext, id: string, one: () => string): string {
+  const mark = context.draft.mark();
+  try {
+    return one();
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    context.draft.rollbackTo(mark);
+    return `{"id":${JSON.stringify(id)},"error":${JSON.stringify(error.toBody())}}`;
+  }
+}
+
+export function update(context: VerbContext, body: Requests['update']): Entry {
+  const { job } = requireEntry(context, body.id);
+  requireVersion(job, body.ifVersion);
+  requireNext(job, 'update');
+  const { name = job.name, labels = job.labels, priority = job.priority } = body;
+  const options = body.options ? mergedOptions(job, body.options) : job.options;
+  return context.draft.put(change(context, job, { name, labels, priority, options }), { verb: 'update' });
+}
+
+function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
+  const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
+  const merged = parseRequest<Job['options']>(schema as never, { ...job.options, ...options }, 'options.');
+  if ('deleteSource' in merged && merged.deleteSource.mode !== 'never') {
+    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', { field: 'options.deleteSource.mode' });
+  }
+  return merged;
+}
+
+export function remove(context: VerbContext, id: string, ifVersion?: number): void {
+  const { job } = requireEntry(context, id);
+  requireVersion(job, ifVersion);
+  requireNext(job, 'delete');
+  context.draft.delete(id, context.nowMs + LIMITS.keyMemoryMs);
+}
+
+/** Forgets finished jobs, the oldest first. At most `LIMITS.cleanupPerRequest` at once; `remaining` says how many more there are. */
+export function cleanup(context: VerbContext, body: Requests['cleanup']): string {
+  const { table } = context.draft;
+  const finishedBefore = new Date(context.nowMs - body.olderThanSeconds * 1000).toISOString();
+  const statuses = new Set<string>(body.statuses);
+  const old: string[] = [];
+  let newer = table.finished.size;
+  for (const key of table.finished.ascending()) {
+    const bar = key.lastIndexOf('|');
+    if (newer <= body.keepLast || key.slice(0, bar) > finishedBefore) break;
+    const id = key.slice(bar + 1);
+    newer -= 1;
+    if (statuses.has(table.get(id)?.job.status ?? '')) old.push(id);
+  }
+  const now = old.slice(0, LIMITS.cleanupPerRequest);
+  for (const id of now) remove(context, id);
+  return JSON.stringify({ deleted: now.length, ids: now, remaining: old.length - now.length });
+}
+

@@ -1,0 +1,79 @@
+import type { Draft } from '../draft.js';
+import { JobError } from '../errors.js';
+import type { Job } from '../job.js';
+import type { Entry } from '../job-table.js';
+import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
+
+/** What a verb is decided with. All of it comes from outside: the same inputs give the same changes and answer. */
+export interface VerbContext {
+  draft: Draft;
+  leases: Leases;
+  nowMs: number;
+  nowIso: string;
+  newId(): string;
+  /** 0 to below 1. */
+  random(): number;
+  digest(text: string): string;
+  leaseMs: number;
+  roots: readonly string[];
+}
+
+/**
+ * Until when each running attempt may be silent. Kept in memory only: after a
+ * restart every running attempt gets a whole lease anew, which is never sooner
+ * than its worker believes.
+ */
+export class Leases {
+  readonly #untilMs = new Map<string, number>();
+
+  extend(jobId: string, untilMs: number): void {
+    this.#untilMs.set(jobId, untilMs);
+  }
+
+  hasPassed(jobId: string, nowMs: number): boolean {
+    return (this.#untilMs.get(jobId) ?? 0) <= nowMs;
+  }
+
+  end(jobId: string): void {
+    this.#untilMs.delete(jobId);
+  }
+
+  *passed(nowMs: number): Generator<string> {
+    for (const [id, untilMs] of this.#untilMs) if (untilMs <= nowMs) yield id;
+  }
+}
+
+export function requireEntry(context: VerbContext, id: string): Entry {
+  const entry = context.draft.table.get(id);
+  if (!entry) throw new JobError('job_not_found', `There is no job ${id}. It may have been deleted; "list" shows what there is.`, { id });
+  return entry;
+}
+
+export function requireVersion(job: Job, ifVersion: number | undefined): void {
+  if (ifVersion === undefined || ifVersion === job.version) return;
+  throw new JobError('version_conflict', `Job ${job.id} has version ${job.version} by now, not ${ifVersion}. Read it again, then decide.`, { id: job.id, version: job.version });
+}
+
+/** The status that `event` leads to. Throws `illegal_transition` naming the status and what is legal. */
+export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false): Job['status'] | 'deleted' {
+  const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry });
+  if (next !== null) return next;
+  const legal = legalEvents(job.status, job.wanted);
+  throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, { id: job.id, status: job.status, legal });
+}
+
+/** The job, if `attempt` is its running attempt and its lease has not passed. Throws `attempt_expired`. */
+export function requireAttempt(context: VerbContext, id: string, attempt: number): Job {
+  const { job } = requireEntry(context, id);
+  if (job.status === 'running' && job.attempt === attempt && !context.leases.hasPassed(id, context.nowMs)) return job;
+  throw new JobError('attempt_expired', `Attempt ${attempt} of job ${id} is over: the job is ${job.status}, at attempt ${job.attempt}. Stop working on it.`, {
+    id,
+    status: job.status,
+    attempt: job.attempt,
+  });
+}
+
+/** A new value of the job: `changes` over it, one version up. */
+export function change(context: VerbContext, job: Job, changes: Partial<Job>): Job {
+  return { ...job, ...changes, version: job.version + 1, updatedAt: context.nowIso };
+}

@@ -1,0 +1,99 @@
+import { JobError } from '../errors.js';
+import { NO_PROGRESS, isTransferType, type Job } from '../job.js';
+import type { Entry } from '../job-table.js';
+import { LIMITS } from '../limits.js';
+import { parseRequest } from '../parse-request.js';
+import { checkPath } from '../paths.js';
+import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
+import type { VerbContext } from './context.js';
+
+/** Makes one job, or finds the one that an earlier request with the same key made. */
+export function create(context: VerbContext, body: Requests['create']): Entry {
+  const { idempotencyKey, ...rest } = body;
+  if (idempotencyKey === undefined) return insert(context, body);
+  const digest = context.digest(JSON.stringify(rest));
+  const known = context.draft.table.findKey(idempotencyKey);
+  if (!known) return insert(context, body, [idempotencyKey, digest]);
+  if (known.digest !== digest) {
+    throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for a new job.', { id: known.id });
+  }
+  const entry = context.draft.table.get(known.id);
+  if (!entry) throw new JobError('job_not_found', `The job that this key made, ${known.id}, has been deleted. Use a new key for a new job.`, { id: known.id });
+  return entry;
+}
+
+/** All of them or none: the first that is refused takes the others with it. */
+export function createMany(context: VerbContext, { jobs, idempotencyKey }: Requests['create_many']): string {
+  const texts = jobs.map((item, index) => {
+    const body = parseRequest(createSchemaFor(item), item, `jobs[${index}].`);
+    const key = body.idempotencyKey ?? (idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`);
+    return create(context, key === undefined ? body : { ...body, idempotencyKey: key }).text;
+  });
+  return `{"jobs":[${texts.join(',')}]}`;
+}
+
+function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: readonly [string, string]): Entry {
+  const { draft } = context;
+  if (draft.table.entries.size >= LIMITS.jobs) {
+    throw new JobError('storage_failed', `The job list holds ${LIMITS.jobs} jobs and is full. Make room with "cleanup".`);
+  }
+  const job = newJob(context, body);
+  return draft.put(job, { verb: 'create' }, key);
+}
+
+function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
+  const transfer = isTransferType(body.type) ? (body as CreateTransfer) : null;
+  if (transfer) checkTransfer(context, transfer);
+  const input = transfer ? null : ((body as CreateOwn).input ?? null);
+  if (JSON.stringify(input).length > LIMITS.inputBytes) {
+    throw new JobError('payload_too_large', `input: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, { field: 'input' });
+  }
+  return {
+    id: context.newId(),
+    name: body.name ?? (transfer ? nameFor(transfer.source) : body.type),
+    type: body.type,
+    source: transfer?.source ?? null,
+    destination: transfer?.destination ?? null,
+    input,
+    result: null,
+    labels: body.labels,
+    options: body.options,
+    priority: body.priority,
+    status: body.start ? 'queued' : 'pending',
+    wanted: 'run',
+    phase: null,
+    progress: NO_PROGRESS,
+    attempt: 0,
+    retries: 0,
+    worker: null,
+    runAt: body.runAt === null ? null : new Date(body.runAt).toISOString(),
+    retryAt: null,
+    error: null,
+    warnings: [],
+    verification: null,
+    deletion: null,
+    version: 1,
+    createdAt: context.nowIso,
+    updatedAt: context.nowIso,
+    startedAt: null,
+    finishedAt: null,
+  };
+}
+
+function checkTransfer({ roots }: VerbContext, { type, source, destination, options }: CreateTransfer): void {
+  if (type === 'rclone') {
+    throw new JobError('invalid_request', 'type: this version has no rclone engine yet. Use "rsync" for local paths.', { field: 'type' });
+  }
+  if (options.deleteSource.mode !== 'never') {
+    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', { field: 'options.deleteSource.mode' });
+  }
+  checkPath('source', source, roots);
+  checkPath('destination', destination, roots);
+}
+
+/** The last part of the path, without what a name may not hold. */
+function nameFor(path: string): string {
+  const last = path.split('/').filter(Boolean).at(-1) ?? '/';
+  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
+  return last.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?').slice(0, 200);
+}

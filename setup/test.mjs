@@ -1,0 +1,13 @@
+// "npm test": sets up what is missing, then checks the sources and runs the specs. Arguments go to vitest.
+import { prepare, run, say } from './prepare.mjs';
+
+try {
+  await prepare();
+  const { provideBrowser } = await import('./programs.mjs');
+  provideBrowser();
+  run('npm', ['run', '--silent', 'check']);
+  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}

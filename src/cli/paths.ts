@@ -1,0 +1,43 @@
+import { lstatSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+import { JobError } from '../../actors/errors.js';
+
+/**
+ * A path of the command line as the service takes it: absolute, without "..",
+ * and with the trailing slash that means "what is in it" to rsync. Throws
+ * `remote_not_allowed` for `host:path`.
+ */
+export function absolutePath(typed: string, cwd: string): string {
+  if (/^[^/]*:/.test(typed)) {
+    throw new JobError(
+      'remote_not_allowed',
+      `${JSON.stringify(typed)} names a remote, and none is allowed here. Give a folder of this machine; a local name with ":" in it is written ./${typed}.`,
+    );
+  }
+  const whole = path.isAbsolute(typed) ? typed : `${cwd}/${typed}`;
+  const contents = /(^|\/)(\.{0,2})$/.test(typed);
+  const resolved = typed.split('/').includes('..') ? withoutParentSteps(whole) : path.resolve(whole);
+  return contents && resolved !== '/' ? `${resolved}/` : resolved;
+}
+
+/** After a link ".." leads elsewhere than the text says: the disk is asked, as rsync would. */
+function withoutParentSteps(whole: string): string {
+  try {
+    const base = path.basename(whole);
+    if (base === '..' || base === '.') return realpathSync(whole);
+    return path.join(realpathSync(path.dirname(whole)), base);
+  } catch {
+    return path.resolve(whole);
+  }
+}
+
+/** Throws `invalid_request` when there is no such source on this machine. */
+export function requireSource(source: string): void {
+  try {
+    lstatSync(source);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code ?? 'unknown reason'})`;
+    throw new JobError('invalid_request', `The source ${JSON.stringify(source)} ${why}. Nothing was done.`, { field: 'source' }, { cause });
+  }
+}

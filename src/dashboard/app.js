@@ -1,0 +1,135 @@
+import { notice, say } from './announcer.js';
+import { CopyForm } from './copy-form.js';
+import { byId, setHidden, setText } from './dom.js';
+import { Filter } from './filter.js';
+import { visible } from './format.js';
+import { JobList } from './job-list.js';
+import { Panel } from './panel.js';
+import { Rows } from './rows.js';
+import { Rpc } from './rpc.js';
+import { news } from './words.js';
+
+/** The page: one connection, one list of jobs, and what is shown of it. */
+
+/** @typedef {import('../../actors/job.js').Job} Job */
+
+const WATCH_AGAIN_MS = 2000;
+
+const list = new JobList();
+const rpc = new Rpc({ onState: showConnection, onOpen: watch, onNotification });
+const filter = new Filter(() => {
+  rows.startOver();
+  showSoon();
+});
+const rows = new Rows({ open, run, onMore: showSoon });
+const panel = new Panel(rpc, { run, onClose: closed });
+new CopyForm(rpc, (job) => {
+  say(`${visible(job.name)} is made`);
+  open(job.id, job);
+});
+byId('connect-now').addEventListener('click', () => rpc.connectNow());
+
+// What comes in.
+
+async function watch() {
+  try {
+    const answer = await rpc.ask('jobs.watch', list.seq === undefined ? {} : { since: list.seq });
+    if (list.seq === undefined || answer.reset) list.reset(answer);
+    else takeChanges(answer);
+    showSoon();
+  } catch (error) {
+    // A connection that broke brings a watch of its own when it is back.
+    if (!rpc.isOpen) return;
+    notice(`The jobs cannot be watched: ${messageOf(error)}`);
+    setTimeout(watch, WATCH_AGAIN_MS);
+  }
+}
+
+/** @param {string} method @param {any} params */
+function onNotification(method, params) {
+  if (method === 'jobs.reset') list.reset(params);
+  else if (method === 'jobs.changed') takeChanges(params);
+  else return;
+  showSoon();
+}
+
+/** @param {{ seq: number, jobs: Job[], deleted?: string[] }} event */
+function takeChanges(event) {
+  for (const job of list.change(event)) say(news(job));
+}
+
+// What is asked for.
+
+/** @param {string} verb @param {Job} job */
+async function run(verb, job) {
+  try {
+    await rpc.ask(`jobs.${verb}`, { id: job.id });
+  } catch (error) {
+    notice(`${visible(job.name)}: ${messageOf(error)}`);
+  }
+}
+
+/** @param {string} id @param {Job | undefined} [job] */
+function open(id, job = list.get(id)) {
+  if (!job) return;
+  if (panel.id !== null) rows.mark(panel.id, false);
+  panel.open(job);
+  rows.mark(id, true);
+}
+
+/** @param {string} id */
+function closed(id) {
+  rows.mark(id, false);
+  rows.focus(id);
+}
+
+// What is shown.
+
+let isShowWaiting = false;
+
+/** Shows the list with the next picture: a hundred changes before it are one. */
+function showSoon() {
+  if (isShowWaiting) return;
+  isShowWaiting = true;
+  // A page in the background draws no pictures, but its title shall be right.
+  if (document.hidden) setTimeout(show, 1000);
+  else requestAnimationFrame(show);
+}
+
+function show() {
+  isShowWaiting = false;
+  const { jobs, counts } = list.select(filter.value);
+  rows.show(jobs);
+  filter.showCounts(counts);
+  const isKnown = list.seq !== undefined;
+  setHidden(byId('empty'), !isKnown || list.size > 0);
+  setHidden(byId('no-match'), !isKnown || list.size === 0 || jobs.length > 0);
+  showPanel();
+  const running = list.select({ status: 'running', text: '' }).jobs.length;
+  document.title = running > 0 ? `${running} running · Tallyman` : 'Tallyman';
+}
+
+function showPanel() {
+  if (panel.id === null) return;
+  const job = list.get(panel.id);
+  if (job) {
+    panel.update(job);
+    rows.mark(job.id, true);
+  } else if (panel.wasListed) panel.close();
+}
+
+/** @param {import('./rpc.js').ConnectionState} state @param {number} [retryInMs] */
+function showConnection(state, retryInMs = 0) {
+  const words = {
+    connecting: 'Connecting…',
+    open: 'Live',
+    waiting: `Not connected: what you see may be old. Trying again in ${Math.ceil(retryInMs / 1000)} s.`,
+    signed_out: 'Signed out: open the address that the service printed at its start.',
+  };
+  byId('connection').dataset['state'] = state;
+  setText(byId('connection-text'), words[state]);
+  setHidden(byId('connect-now'), state !== 'waiting');
+}
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,60 @@
+import { byId, make, setHidden, setText } from './dom.js';
+import { visible } from './format.js';
+import { COMMANDS } from './words.js';
+
+/** @typedef {import('../../actors/job.js').Job} Job */
+
+/** The buttons of one job. All of them are always there and the illegal ones hidden, so that a button under the pointer does not turn into another. */
+export class CommandBar {
+  /** @type {Map<string, HTMLButtonElement>} */
+  #buttons = new Map();
+  /** @type {Job | undefined} */
+  #job;
+
+  /** @param {HTMLElement} element @param {(verb: string, job: Job) => Promise<void>} run */
+  constructor(element, run) {
+    for (const [verb, command] of Object.entries(COMMANDS)) {
+      const button = make('button', command.label, command.danger ? 'small quiet danger' : 'small');
+      button.type = 'button';
+      button.dataset['verb'] = verb;
+      button.addEventListener('click', async () => {
+        const job = this.#job;
+        if (!job || button.getAttribute('aria-disabled') === 'true' || !(await isConfirmed(command, job))) return;
+        // Not `disabled`, which would throw the keyboard's focus away.
+        button.setAttribute('aria-disabled', 'true');
+        await run(verb, job).finally(() => button.removeAttribute('aria-disabled'));
+      });
+      this.#buttons.set(verb, button);
+      element.append(button);
+    }
+  }
+
+  /** Shows what is legal now. Gives whether the focused button has gone. @param {Job} job */
+  update(job) {
+    this.#job = job;
+    let lostFocus = false;
+    for (const [verb, button] of this.#buttons) {
+      const hidden = !COMMANDS[verb]?.isLegal(job);
+      lostFocus ||= hidden && button === document.activeElement;
+      setHidden(button, hidden);
+      const label = `${COMMANDS[verb]?.label} ${visible(job.name)}`;
+      if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
+    }
+    return lostFocus;
+  }
+}
+
+/** @param {import('./words.js').Command} command @param {Job} job @returns {Promise<boolean>} */
+function isConfirmed(command, job) {
+  const { confirm } = command;
+  if (!confirm) return Promise.resolve(true);
+  const dialog = byId('confirm');
+  if (!(dialog instanceof HTMLDialogElement)) throw new TypeError('#confirm is a dialog');
+  setText(byId('confirm-title'), confirm.title);
+  setText(byId('confirm-text'), `${visible(job.name)}. ${confirm.text}`);
+  setText(byId('confirm-no'), confirm.no);
+  setText(byId('confirm-yes'), `${command.label} it`);
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
+}

@@ -1,0 +1,79 @@
+import path from 'node:path';
+import { EngineFailed, type TransferTask } from './engine.js';
+
+/** Where rsync puts the part of a file that it had when it was stopped; a folder of this name in a source is not copied. */
+export const PARTIAL_DIR = '.tallyman-partial';
+
+/** The format of a line for each file: how it differs, its size, its name with control characters as `\#` and three octal digits. */
+const FILE_LINE = '--out-format=%i|%l|%n';
+/** Plain digits, names as they are, makes missing parents of the destination. */
+const COMMON = ['--no-h', '-8', '--mkpath', '--outbuf=L'];
+
+/** What would be moved, without moving it. */
+export const countArgs = (task: TransferTask): string[] => [
+  '-an',
+  ...COMMON,
+  '--no-i-r',
+  '--stats',
+  `--partial-dir=${PARTIAL_DIR}`,
+  ...filters(task),
+  ...paths(task),
+];
+
+/** The copy itself. `--no-whole-file`: between local paths the partial file would not be used without it. */
+export const transferArgs = (task: TransferTask): string[] => [
+  '-a',
+  ...COMMON,
+  '--no-i-r',
+  '--info=progress2,name0,stats2',
+  FILE_LINE,
+  `--partial-dir=${PARTIAL_DIR}`,
+  '--no-whole-file',
+  ...bandwidth(task.options.bandwidthLimit),
+  ...filters(task),
+  ...paths(task),
+];
+
+/** Compares both sides in full and prints a line for every entry, equal (`-ii`) or not. */
+export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): string[] => [
+  '-rlDnii',
+  ...(method === 'checksum' ? ['--checksum', '--debug=nstr'] : ['--size-only']),
+  ...COMMON,
+  '--stats',
+  FILE_LINE,
+  `--partial-dir=${PARTIAL_DIR}`,
+  ...filters(task),
+  ...paths(task),
+];
+
+/** rsync counts in KiB a second and takes no less than one: rounded down, so that the limit holds. */
+function bandwidth(bytesPerSecond: number): string[] {
+  return bytesPerSecond === 0 ? [] : [`--bwlimit=${Math.max(1, Math.floor(bytesPerSecond / 1024))}`];
+}
+
+/**
+ * Includes before excludes, since the first rule that matches wins. Given as
+ * `--filter` rules: `--exclude` would take a pattern that starts with `+ ` for
+ * an include and `- !` for an order to forget the other patterns.
+ */
+function filters({ options }: TransferTask): string[] {
+  return [...options.includes.map((pattern) => `--filter=+ ${pattern}`), ...options.excludes.map((pattern) => `--filter=- ${pattern}`)];
+}
+
+/** An absolute path can be taken neither for an option nor for a host. */
+function paths({ source, destination }: TransferTask): string[] {
+  for (const [what, text] of [
+    ['source', source],
+    ['destination', destination],
+  ] as const) {
+    if (path.isAbsolute(text) && !text.includes('\0')) continue;
+    throw new EngineFailed({
+      code: 'invalid_path',
+      message: `The ${what} ${JSON.stringify(text)} is not an absolute path.`,
+      exitCode: null,
+      retriable: false,
+      advice: 'Give a path that starts with "/".',
+    });
+  }
+  return ['--', source, destination];
+}

@@ -1,0 +1,83 @@
+/** What rsync prints on stdout, line by line, with the options of `rsync-args.ts`. */
+export type RsyncLine = ProgressLine | FileLine | StatLine | { kind: 'other' };
+
+/** `--info=progress2`. */
+export interface ProgressLine {
+  kind: 'progress';
+  /** Of file data handled in this run, also of files that failed. */
+  bytes: number;
+  bytesPerSecond: number;
+  /** Set at the end of a file: how many were begun and done with so far, failed ones too. */
+  filesDone: number | null;
+  /** Set at the end of a file: entries left to look at, and of how many. */
+  toCheck: { left: number; of: number } | null;
+}
+
+/** `--out-format=%i|%l|%n`. */
+export interface FileLine {
+  kind: 'file';
+  /** First letter of `%i`: `<` and `>` transferred, `c` made, `h` hard link, `.` as it is, `*` a message. */
+  change: string;
+  /** Second letter: `f` file, `d` folder, `L` symbolic link, `D` device, `S` special file. */
+  type: string;
+  bytes: number;
+  /** For show: names that are no UTF-8 hold U+FFFD; control characters are what they are. */
+  name: string;
+}
+
+/** A line of `--stats`: `Number of files: 10 (reg: 7, dir: 2)`. */
+export interface StatLine {
+  kind: 'stat';
+  key: string;
+  value: number;
+  byType: Record<string, number>;
+}
+
+const PROGRESS =
+  /^ *(\d+) +\d+% +(\d+\.\d+)([kMGT]?)B\/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)(?: +\(xfr#(\d+), (?:to|ir)-chk=(\d+)\/(\d+)\))? *$/;
+const FILE = /^([<>ch.*])([fdLDS][^|]{9}|deleting {2})\|(\d+)\|(.*)$/s;
+const STAT = /^([A-Z][A-Za-z ]+): (\d+)(?: bytes)?(?: \((.*)\))?$/;
+/** Always powers of 1024, whatever the other numbers are. */
+const UNITS: Record<string, number> = { '': 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
+
+/** Bytes, not text, since a name may be no UTF-8. */
+export function parseLine(line: Buffer): RsyncLine {
+  const text = line.toString('latin1');
+  return parseProgress(text) ?? parseFile(text) ?? parseStat(text) ?? { kind: 'other' };
+}
+
+function parseProgress(text: string): ProgressLine | null {
+  const match = PROGRESS.exec(text);
+  if (!match) return null;
+  const [, bytes, rate, unit = '', files, left, of] = match;
+  return {
+    kind: 'progress',
+    bytes: Number(bytes),
+    bytesPerSecond: Number(rate) * (UNITS[unit] ?? 1),
+    filesDone: files === undefined ? null : Number(files),
+    toCheck: left === undefined || of === undefined ? null : { left: Number(left), of: Number(of) },
+  };
+}
+
+function parseFile(text: string): FileLine | null {
+  const match = FILE.exec(text);
+  if (!match) return null;
+  const [, change = '', item = '', bytes, name = ''] = match;
+  return { kind: 'file', change, type: item.charAt(0), bytes: Number(bytes), name: showName(name) };
+}
+
+function parseStat(text: string): StatLine | null {
+  const match = STAT.exec(text);
+  if (!match) return null;
+  const [, key = '', value, types = ''] = match;
+  const byType = Object.fromEntries(
+    [...types.matchAll(/(\w+): (\d+)/g)].map(([, type = '', count]): [string, number] => [type, Number(count)]),
+  );
+  return { kind: 'stat', key, value: Number(value), byType };
+}
+
+/** rsync writes a control character, and a `\#` that is followed by three digits, as `\#` and the byte in three octal digits. */
+function showName(latin1: string): string {
+  const bytes = latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

@@ -1,0 +1,238 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Verification } from '../../actors/job.js';
+import { findTool, type Tool } from '../tools.js';
+import { BoundedRun } from './bounded-run.js';
+import { EngineFailed, type Counted, type Engine, type EngineProbe, type Run, type TransferTask, type Transferred } from './engine.js';
+import type { Markers } from './leftovers.js';
+import { runChild, type ChildExit } from './process.js';
+import { countArgs, transferArgs, verifyArgs } from './rsync-args.js';
+import { RsyncErrors } from './rsync-failures.js';
+import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
+import { RsyncProgress } from './rsync-progress.js';
+
+export interface RsyncOptions {
+  /** What the children carry, so that they are found when their worker is gone. */
+  markers: Markers;
+  /** How long rsync may take to put its partial file aside when it is stopped. Default 10 000. */
+  graceMs?: number;
+  /** Finds the program. Default: `findTool('rsync')`. */
+  findRsync?: () => Tool | null;
+}
+
+/** The first version that makes missing parents of a destination (`--mkpath`). */
+const OLDEST = [3, 2, 3] as const;
+const INSTALL = `Install rsync ${OLDEST.join('.')} or newer: "apt install rsync", "dnf install rsync" or "brew install rsync".`;
+const VANISHED = 24;
+
+/** The engine that runs rsync between two local paths. */
+export function createRsyncEngine(options: RsyncOptions): Engine {
+  return new RsyncEngine(options);
+}
+
+interface Outcome {
+  exit: ChildExit;
+  errors: RsyncErrors;
+  stats: Map<string, StatLine>;
+}
+
+class RsyncEngine implements Engine {
+  readonly type = 'rsync';
+  readonly #options: RsyncOptions;
+
+  constructor(options: RsyncOptions) {
+    this.#options = options;
+  }
+
+  async probe(): Promise<EngineProbe> {
+    const tool = this.#find();
+    if (!tool) return { found: false, advice: INSTALL };
+    const text = await promisify(execFile)(tool.path, ['--version'], { env: tool.env, timeout: 10_000 }).then(
+      ({ stdout }) => stdout,
+      (error: unknown) => String(error),
+    );
+    const first = text.split('\n', 1)[0] ?? '';
+    const version = /^rsync +version v?(\d+)\.(\d+)\.(\d+)/.exec(first);
+    if (!version)
+      return {
+        found: false,
+        advice: `${tool.path} is not the rsync of samba.org (it says ${JSON.stringify(first.slice(0, 200))}). ${INSTALL}`,
+      };
+    const [, major, minor, patch] = version;
+    const name = `${major}.${minor}.${patch}`;
+    if (isOlder([Number(major), Number(minor), Number(patch)]))
+      return { found: false, advice: `${tool.path} is version ${name}. ${INSTALL}` };
+    return { found: true, program: tool.path, version: name, notes: [] };
+  }
+
+  async count(task: TransferTask, run: Run): Promise<Counted> {
+    const outcome = await this.#run(countArgs(task), task, run, (line, text) => {
+      if (line.kind !== 'file') run.log('debug', 'stdout', text);
+    });
+    // What vanishes now is not there to be copied either.
+    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
+    return { filesTotal: totalOf(outcome, FILES_TRANSFERRED).value, bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value };
+  }
+
+  async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
+    const bounded = new BoundedRun(run);
+    try {
+      const progress = new RsyncProgress(counted);
+      bounded.onProgress(progress.start());
+      const outcomes = [await this.#copy(task, progress, bounded)];
+      if (outcomes[0]?.exit.code === VANISHED) {
+        bounded.log('warning', 'worker', 'Files of the source vanished meanwhile: running rsync once more.');
+        outcomes.push(await this.#copy(task, progress, bounded));
+      }
+      const sum = (key: string) => outcomes.reduce((total, outcome) => total + totalOf(outcome, key).value, 0);
+      const [filesTransferred, bytesTransferred] = [sum(FILES_TRANSFERRED), sum(BYTES_TRANSFERRED)];
+      bounded.onProgress(progress.end(filesTransferred, bytesTransferred));
+      return { filesTransferred, bytesTransferred, warnings: warningsOf(outcomes.at(-1)) };
+    } finally {
+      bounded.flush();
+    }
+  }
+
+  async verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
+    const bounded = new BoundedRun(run);
+    try {
+      const compared = new Compared();
+      bounded.onProgress(compared.progress(null));
+      const outcome = await this.#run(verifyArgs(task, method), task, bounded, (line, text) => {
+        if (line.kind === 'file') {
+          const equal = compared.add(line.change, line.type, line.bytes);
+          if (!equal) bounded.log('warning', 'stdout', text);
+          bounded.onProgress(compared.progress(line.name));
+        } else {
+          compared.algorithm ??= /negotiated checksum: (\S+)/.exec(text)?.[1] ?? null;
+          bounded.log('debug', 'stdout', text);
+        }
+      });
+      mustBeZero(outcome);
+      return compared.verdict(method, totalOf(outcome, 'Number of files'));
+    } finally {
+      bounded.flush();
+    }
+  }
+
+  async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome> {
+    const outcome = await this.#run(transferArgs(task), task, run, (line, text, errors) => {
+      if (line.kind === 'progress') return run.onProgress(progress.onProgress(line, errors.failedFiles));
+      if (line.kind === 'file') run.onProgress(progress.onFile(line));
+      run.log(line.kind === 'file' ? 'debug' : 'info', 'stdout', text);
+    });
+    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
+    return outcome;
+  }
+
+  async #run(
+    args: string[],
+    task: TransferTask,
+    run: Run,
+    onLine: (line: RsyncLine, text: string, errors: RsyncErrors) => void,
+  ): Promise<Outcome> {
+    const tool = this.#find();
+    if (!tool)
+      throw new EngineFailed({
+        code: 'engine_missing',
+        message: 'rsync was not found.',
+        exitCode: null,
+        retriable: false,
+        advice: INSTALL,
+      });
+    run.log('info', 'worker', [tool.path, ...args].map((arg) => (/^[\w@%+=:,./|-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' '));
+    const errors = new RsyncErrors();
+    const stats = new Map<string, StatLine>();
+    const { markers, graceMs } = this.#options;
+    const exit = await runChild({
+      tool,
+      args,
+      markers,
+      task,
+      signal: run.signal,
+      ...(graceMs === undefined ? {} : { graceMs }),
+      onStdout: (bytes) => {
+        const line = parseLine(bytes);
+        if (line.kind === 'stat') stats.set(line.key, line);
+        onLine(line, bytes.toString('utf8'), errors);
+      },
+      onStderr: (bytes) => {
+        const text = bytes.toString('utf8');
+        errors.add(text);
+        run.log(/^(?:rsync: |rsync error: |ERROR)/.test(text) ? 'error' : 'warning', 'stderr', text);
+      },
+    });
+    return { exit, errors, stats };
+  }
+
+  #find(): Tool | null {
+    return (this.#options.findRsync ?? (() => findTool('rsync')))();
+  }
+}
+
+const FILES_TRANSFERRED = 'Number of regular files transferred';
+const BYTES_TRANSFERRED = 'Total transferred file size';
+
+/** What a comparison of both sides has seen so far. */
+class Compared {
+  algorithm: string | null = null;
+  #filesEqual = 0;
+  #different = 0;
+  #bytes = 0;
+
+  /** Tells whether the entry is the same on both sides. Only `.` says so: a push to another machine prints `<` where others print `>`. */
+  add(change: string, type: string, bytes: number): boolean {
+    const equal = change === '.';
+    this.#bytes += bytes;
+    if (!equal) this.#different++;
+    else if (type !== 'd') this.#filesEqual++;
+    return equal;
+  }
+
+  progress(currentFile: string | null) {
+    return {
+      percent: null,
+      bytesTransferred: this.#bytes,
+      bytesTotal: null,
+      bytesPerSecond: null,
+      etaSeconds: null,
+      filesTransferred: this.#filesEqual,
+      filesTotal: null,
+      currentFile: currentFile?.slice(0, 8192) ?? null,
+    };
+  }
+
+  /** A file that was expected and not looked at is a mismatch too. Links and special files are files here. */
+  verdict(method: 'size' | 'checksum', files: StatLine): Verification {
+    const filesExpected = files.value - (files.byType['dir'] ?? 0);
+    const mismatches = Math.max(this.#different, filesExpected - this.#filesEqual);
+    return { method, algorithm: this.algorithm, filesExpected, filesEqual: this.#filesEqual, mismatches };
+  }
+}
+
+function mustBeZero({ exit, errors }: Outcome): void {
+  if (exit.code !== 0) throw new EngineFailed(errors.failure(exit));
+}
+
+function totalOf({ exit, stats }: Outcome, key: string): StatLine {
+  const stat = stats.get(key);
+  if (stat) return stat;
+  throw new EngineFailed({
+    code: 'engine_error',
+    message: `rsync ended with exit code ${exit.code}, but did not say the total ${JSON.stringify(key)}.`,
+    exitCode: exit.code,
+    retriable: false,
+    advice: 'Run "tallyman doctor": this may be a version of rsync that prints other words.',
+  });
+}
+
+function warningsOf(outcome: Outcome | undefined): string[] {
+  if (!outcome || outcome.exit.code !== VANISHED) return [];
+  const { vanishedFiles, firstVanished } = outcome.errors;
+  return [`${vanishedFiles} of the source's files vanished before they could be copied (the first: ${firstVanished ?? 'unknown'}).`];
+}
+
+function isOlder(version: readonly number[]): boolean {
+  const at = OLDEST.findIndex((part, index) => part !== version[index]);
+  return at !== -1 && (version[at] ?? 0) < (OLDEST[at] ?? 0);
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
+import { JOB_STATUSES, historyEntrySchema, jobSchema } from '../../actors/job.js';
+import type { ReaderVerb, Verb } from '../../actors/requests.js';
+import type { Answers } from '../answers.js';
+
+const count = z.number().int().min(0);
+
+export const errorBodySchema = z.object({
+  code: z.enum(Object.keys(ERROR_CATALOGUE) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string().describe('for people: says what to do'),
+  status: z.number().int(),
+  executed: z.enum(['no', 'unknown']).describe('no: safe to repeat; unknown: repeat it with the same idempotency key'),
+  details: z.record(z.string(), z.unknown()),
+});
+
+export const problemSchema = errorBodySchema.extend({ type: z.string(), title: z.string(), detail: z.string() });
+
+const itemError = z.object({ id: z.string(), error: errorBodySchema });
+const progressAnswer = z.object({ version: z.number().int(), wanted: z.enum(['run', 'pause', 'cancel']), leaseMs: count });
+
+const command = z.union([jobSchema, z.object({ results: z.array(z.union([z.object({ id: z.string(), job: jobSchema }), itemError])) })]);
+
+const logLineSchema = z.object({
+  seq: count,
+  at: z.string(),
+  job: z.string(),
+  attempt: z.number().int(),
+  level: z.enum(['debug', 'info', 'warning', 'error']),
+  stream: z.enum(['stdout', 'stderr', 'worker']),
+  text: z.string(),
+});
+
+const statsSchema = z.object({
+  total: count,
+  byStatus: z.record(z.enum(JOB_STATUSES), count),
+  byType: z.record(z.string(), count),
+  seq: count,
+  epoch: count,
+  startedAt: z.string(),
+  mailbox: z.object({ messages: count, bytes: count, parkedClaims: count }),
+  journal: z.object({ bytes: count, messages: count, firstSeq: count, liveBytes: count }),
+  counters: z.object({ asks: count, commits: count, changes: count, errors: z.record(z.string(), count) }),
+});
+
+/** The answer of every verb as a schema: the compiler holds it to `Answers`. */
+export const ANSWERS = {
+  create: jobSchema,
+  create_many: z.object({ jobs: z.array(jobSchema) }),
+  get: jobSchema,
+  list: z.object({ jobs: z.array(jobSchema), nextCursor: z.string().nullable(), total: count, seq: count }),
+  stats: statsSchema,
+  history: z.object({ history: z.array(historyEntrySchema), truncated: z.boolean() }),
+  update: jobSchema,
+  progress: z.union([jobSchema, z.object({ results: z.array(z.union([progressAnswer.extend({ id: z.string() }), itemError])) })]),
+  start: command,
+  pause: command,
+  resume: command,
+  cancel: command,
+  retry: command,
+  delete: z.union([
+    z.object({ deleted: z.array(z.string()) }),
+    z.object({ results: z.array(z.union([z.object({ id: z.string(), deleted: z.literal(true) }), itemError])) }),
+  ]),
+  cleanup: z.object({ deleted: count, ids: z.array(z.string()), remaining: count }),
+  claim: z.object({ job: jobSchema.nullable(), leaseMs: count }),
+  heartbeat: progressAnswer,
+  complete: jobSchema,
+  fail: jobSchema,
+  release: jobSchema,
+  changes: z.object({ seq: count, jobs: z.array(jobSchema), deleted: z.array(z.string()), reset: z.boolean() }),
+  logs: z.object({ lines: z.array(logLineSchema), last: count }),
+} satisfies { [V in Verb | ReaderVerb]: z.ZodType<Answers[V]> };

@@ -1,0 +1,10 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { JobError } from '../../actors/errors.js';
+import { LIMITS } from '../../actors/limits.js';
+import type { Config } from '../config.js';
+import { toJobError as _unused } from '../nats/respond.js';
+import type { GatewayContext, GatewayTimings } from './context.js';

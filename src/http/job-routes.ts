@@ -1,0 +1,180 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { ErrorCode } from '../../actors/errors.js';
+import { parseRequest } from '../../actors/parse-request.js';
+import { READER_REQUESTS, READ_VERBS, READER_VERBS, REQUESTS, VERBS, type ReaderVerb, type Verb } from '../../actors/requests.js';
+import { ANSWERS } from './answer-schemas.js';
+import { askOptionsOf, etagOf, noneMatches, withWait } from './ask-options.js';
+import type { GatewayContext } from './context.js';
+import { listQuerySchema } from './job-query.js';
+import { ASK_ERRORS, CHANGE_ERRORS, bodyOf, bodyWithId, idOf, type RequestHeader, type Route } from './route.js';
+
+const READ_HEADERS = ['Ask-Timeout-Ms', 'traceparent'] as const satisfies RequestHeader[];
+const CHANGE_HEADERS = [...READ_HEADERS, 'Idempotency-Key', 'If-Match'] as const satisfies RequestHeader[];
+const JOB_ERRORS = ['job_not_found', 'illegal_transition', 'version_conflict', 'idempotency_conflict'] as const satisfies ErrorCode[];
+const CREATE_ERRORS = ['path_not_allowed', 'remote_not_allowed', 'idempotency_conflict'] as const satisfies ErrorCode[];
+const ETAG = { ETag: 'the version of the job' };
+
+const COMMANDS = ['start', 'pause', 'resume', 'cancel', 'retry'] as const;
+const commandBody = z.strictObject({ ifVersion: z.number().int().min(1).optional() });
+
+/** Everything under `/v1/jobs` but the log, and `/v1/stats`. */
+export function jobRoutes(context: GatewayContext): Route[] {
+  const { client, config } = context;
+
+  const ask = (request: FastifyRequest, verb: Verb | ReaderVerb, body: string): Promise<string> =>
+    client.askText(verb, body, withWait(verb, body, askOptionsOf(request.headers, verb), config.askTimeoutMs));
+
+  const sendJob = (reply: FastifyReply, text: string): FastifyReply => {
+    const { version } = JSON.parse(text) as { version: number };
+    return sendJson(reply.header('etag', etagOf(version)), text);
+  };
+
+  const create: Route = {
+    method: 'POST',
+    path: '/v1/jobs',
+    operationId: 'createJob',
+    summary: 'Create a job',
+    access: 'token',
+    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
+    body: { schema: REQUESTS.create, required: true },
+    answers: { 201: { description: 'The job', schema: ANSWERS.create, headers: { ...ETAG, Location: 'the path of the job' } } },
+    errors: [...CHANGE_ERRORS, ...CREATE_ERRORS],
+    async handle(request, reply) {
+      const text = await ask(request, 'create', bodyOf(request));
+      const { id } = JSON.parse(text) as { id: string };
+      return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
+    },
+  };
+
+  const list: Route = {
+    method: 'GET',
+    path: '/v1/jobs',
+    operationId: 'listJobs',
+    summary: 'List jobs',
+    access: 'token',
+    query: listQuerySchema,
+    headers: READ_HEADERS,
+    answers: { 200: { description: 'A page of jobs', schema: ANSWERS.list } },
+    errors: ASK_ERRORS,
+    async handle(request, reply) {
+      return sendJson(reply, await ask(request, 'list', JSON.stringify(parseRequest(listQuerySchema, request.query))));
+    },
+  };
+
+  const get: Route = {
+    method: 'GET',
+    path: '/v1/jobs/{id}',
+    operationId: 'getJob',
+    summary: 'Get a job',
+    access: 'token',
+    headers: [...READ_HEADERS, 'If-None-Match'],
+    answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG }, 304: { description: 'The job still has the version of If-None-Match' } },
+    errors: [...ASK_ERRORS, 'job_not_found'],
+    async handle(request, reply) {
+      const text = await ask(request, 'get', JSON.stringify({ id: idOf(request) }));
+      const { version } = JSON.parse(text) as { version: number };
+      if (noneMatches(request.headers['if-none-match'], version)) return reply.code(304).header('etag', etagOf(version)).send();
+      return sendJob(reply, text);
+    },
+  };
+
+  const update: Route = {
+    method: 'PATCH',
+    path: '/v1/jobs/{id}',
+    operationId: 'updateJob',
+    summary: 'Change name, labels, priority or options of a job that is not running',
+    access: 'token',
+    headers: CHANGE_HEADERS,
+    body: { schema: REQUESTS.update.omit({ id: true }), required: true },
+    answers: { 200: { description: 'The job', schema: ANSWERS.update, headers: ETAG } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+    handle: async (request, reply) => sendJob(reply, await ask(request, 'update', bodyWithId(request))),
+  };
+
+  const remove: Route = {
+    method: 'DELETE',
+    path: '/v1/jobs/{id}',
+    operationId: 'deleteJob',
+    summary: 'Delete a job',
+    access: 'token',
+    headers: CHANGE_HEADERS,
+    body: { schema: commandBody, required: false },
+    answers: { 200: { description: 'The id of the deleted job', schema: ANSWERS.delete } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+    handle: async (request, reply) => sendJson(reply, await ask(request, 'delete', bodyWithId(request))),
+  };
+
+  const progress: Route = {
+    method: 'PATCH',
+    path: '/v1/jobs/{id}/progress',
+    operationId: 'reportProgress',
+    summary: 'Report the progress of a job',
+    access: 'token',
+    headers: CHANGE_HEADERS,
+    body: { schema: REQUESTS.progress.options[0].omit({ id: true }), required: true },
+    answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS, 'attempt_expired'],
+    handle: async (request, reply) => sendJob(reply, await ask(request, 'progress', bodyWithId(request))),
+  };
+
+  const history: Route = {
+    method: 'GET',
+    path: '/v1/jobs/{id}/history',
+    operationId: 'getHistory',
+    summary: 'What happened to a job',
+    access: 'token',
+    headers: READ_HEADERS,
+    answers: { 200: { description: 'The history, oldest first', schema: ANSWERS.history } },
+    errors: [...ASK_ERRORS, 'job_not_found'],
+    handle: async (request, reply) => sendJson(reply, await ask(request, 'history', JSON.stringify({ id: idOf(request) }))),
+  };
+
+  const stats: Route = {
+    method: 'GET',
+    path: '/v1/stats',
+    operationId: 'getStats',
+    summary: 'Numbers of jobs, of the mailbox and of the journal',
+    access: 'token',
+    headers: READ_HEADERS,
+    answers: { 200: { description: 'The numbers', schema: ANSWERS.stats } },
+    errors: ASK_ERRORS,
+    handle: async (request, reply) => sendJson(reply, await ask(request, 'stats', '{}')),
+  };
+
+  const commands = COMMANDS.map(
+    (verb): Route => ({
+      method: 'POST',
+      path: `/v1/jobs/{id}/${verb}`,
+      operationId: `${verb}Job`,
+      summary: `${verb.charAt(0).toUpperCase()}${verb.slice(1)} a job`,
+      access: 'token',
+      headers: CHANGE_HEADERS,
+      body: { schema: commandBody, required: false },
+      answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
+      errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+      handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),
+    }),
+  );
+
+  const verbs = [...VERBS, ...READER_VERBS].map((verb): Route => {
+    const reads = READ_VERBS.has(verb as Verb) || verb in READER_REQUESTS;
+    return {
+      method: 'POST',
+      path: `/v1/jobs/${verb}`,
+      operationId: `verb_${verb}`,
+      summary: `The verb ${verb} with the same body and answer as over NATS`,
+      access: 'token',
+      headers: reads ? READ_HEADERS : CHANGE_HEADERS,
+      body: { schema: { ...REQUESTS, ...READER_REQUESTS }[verb], required: false },
+      answers: { 200: { description: 'The answer', schema: ANSWERS[verb] } },
+      errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS, 'attempt_expired'],
+      handle: async (request, reply) => sendJson(reply, await ask(request, verb, bodyOf(request))),
+    };
+  });
+
+  return [create, list, get, update, remove, progress, history, stats, ...commands, ...verbs];
+}
+
+/** Sends JSON text as it is. */
+export const sendJson = (reply: FastifyReply, text: string): FastifyReply => reply.type('application/json; charset=utf-8').send(text);

@@ -1,0 +1,156 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicFactory } from 'ulid';
+import { createActor } from 'xstate';
+import type { NatsConnection } from 'nats';
+import { cleanupTimer } from '../actors/cleanup-timer.js';
+import { jobManager } from '../actors/job-manager.js';
+import type { Journal } from '../actors/journal.js';
+import { LIMITS } from '../actors/limits.js';
+import type { ManagerInput } from '../actors/manager-state.js';
+import type { Config } from './config.js';
+import { JobClient } from './job-client.js';
+import { startJobService } from './nats/job-service.js';
+import { subjectsOf } from './subjects.js';
+
+export interface ManagerOptions {
+  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
+  /** The manager's connection: it answers requests there. */
+  nc: NatsConnection;
+  journal: Journal;
+  /** Jobs are gone: their logs can go too. */
+  onDeleted?: (ids: readonly string[]) => void;
+  log?: (message: string) => void;
+  settings?: Partial<ManagerInput['settings']>;
+}
+
+export interface RunningManager {
+  /** Resolves, to the reason, when it serves no more: fenced, failed, or stopped (`null`). */
+  ended: Promise<string | null>;
+  /** The journal was out of reach: proves its leadership anew before it answers. */
+  doubt(): void;
+  /** Finishes what waits, closes its epoch and ends. */
+  stop(): Promise<void>;
+}
+
+const JOURNAL_SHARE = 0.5;
+
+/** Starts the JobManager: resolves when it serves, rejects when it cannot (the journal cannot be read, another one leads). */
+export async function startManager(options: ManagerOptions): Promise<RunningManager> {
+  const { config, nc, log = () => undefined } = options;
+  const actor = createActor(jobManager, { input: managerInput(options, log) });
+  let end: (reason: string | null) => void;
+  const ended = new Promise<string | null>((resolve) => (end = resolve));
+  const serving = new Promise<void>((resolve, reject) => {
+    actor.subscribe((snapshot) => {
+      if (snapshot.matches('serving')) resolve();
+      if (snapshot.matches('stopped')) end(null);
+      if (snapshot.matches('fenced') || snapshot.matches('failed')) end(snapshot.context.failure);
+      if (snapshot.matches('failed')) reject(new Error(snapshot.context.failure ?? 'failed'));
+      if (snapshot.matches('stopped')) reject(new Error('stopped before it served'));
+    });
+  });
+  actor.start();
+  const service = await startJobService({
+    nc,
+    prefix: config.prefix,
+    askTimeoutMs: config.askTimeoutMs,
+    send: (ask) => {
+      actor.send({ type: 'ask', ask });
+    },
+    writeLog: (message, details) => {
+      log(`${message} ${JSON.stringify(details)}`);
+    },
+  });
+  await serving.catch(async (error: unknown) => {
+    await service.stop();
+    actor.stop();
+    throw error;
+  });
+  const cleanup = startCleanup(config, nc, log);
+  return {
+    ended,
+    doubt: () => {
+      actor.send({ type: 'doubt' });
+    },
+    async stop() {
+      cleanup.stop();
+      actor.send({ type: 'drain' });
+      await ended;
+      await service.stop();
+      actor.stop();
+    },
+  };
+}
+
+function managerInput({ config, nc, journal, onDeleted, settings }: ManagerOptions, log: (message: string) => void): ManagerInput {
+  const maxPayload = nc.info?.max_payload ?? 1024 * 1024;
+  const nextUlid = monotonicFactory();
+  return {
+    journal,
+    clock: {
+      nowMs: Date.now,
+      monotonicMs: () => performance.now(),
+      every: (periodMs, tick) => {
+        const timer = setInterval(tick, periodMs);
+        return () => {
+          clearInterval(timer);
+        };
+      },
+      delay: async (ms) => {
+        await sleep(ms);
+      },
+    },
+    newId: nextUlid,
+    newCommitId: randomUUID,
+    random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+    digest: (text) => createHash('sha256').update(text).digest('base64url'),
+    nextTurn: () =>
+      new Promise((resolve) => {
+        setImmediate(resolve);
+      }),
+    onDeleted: onDeleted ?? (() => undefined),
+    log,
+    settings: {
+      leaseMs: config.leaseMs,
+      roots: config.roots,
+      leadLeaseMs: 1000,
+      tickMs: 50,
+      recordBytesMax: Math.min(LIMITS.recordBytes, maxPayload * JOURNAL_SHARE),
+      carryMinBytes: 64 * 1024 * 1024,
+      ...settings,
+    },
+  };
+}
+
+/** The cleanup timer is a client like any other: it asks over NATS. */
+function startCleanup(config: ManagerOptions['config'], nc: NatsConnection, log: (message: string) => void): { stop(): void } {
+  if (config.cleanupAfterSeconds === 0) return { stop: () => undefined };
+  const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs });
+  const timer = createActor(cleanupTimer, {
+    input: {
+      everyMs: config.cleanupEveryMs,
+      cleanup: async () => (await client.ask('cleanup', { olderThanSeconds: config.cleanupAfterSeconds })).remaining > 0,
+      log,
+    },
+  });
+  timer.start();
+  return {
+    stop() {
+      timer.stop();
+    },
+  };
+}
+
+/** Drops the log lines of deleted jobs. What fails is dropped by age later. */
+export function logPurger(nc: NatsConnection, prefix: string): (ids: readonly string[]) => void {
+  const { logsStream, logsOfJob } = subjectsOf(prefix);
+  let last: Promise<void> = Promise.resolve();
+  return (ids) => {
+    last = last.then(async () => {
+      const jsm = await nc.jetstreamManager({ checkAPI: false });
+      for (const id of ids) await jsm.streams.purge(logsStream, { filter: logsOfJob(id) });
+    });
+    last = last.catch(() => undefined);
+  };
+}

@@ -1,0 +1,105 @@
+import type { Msg, NatsConnection, ServiceMsg } from 'nats';
+import { JobError } from '../../actors/errors.js';
+import type { Command } from '../../actors/execute.js';
+import { LIMITS } from '../../actors/limits.js';
+import type { Ask } from '../../actors/mailbox.js';
+import { parseJson, parseRequest } from '../../actors/parse-request.js';
+import { REQUESTS, VERBS, createSchemaFor, type Verb } from '../../actors/requests.js';
+import { packageVersion } from '../package-root.js';
+import { HEADERS, subjectsOf } from '../subjects.js';
+import { respondError, type WriteLog } from './respond.js';
+
+export interface JobServiceOptions {
+  nc: NatsConnection;
+  prefix: string;
+  askTimeoutMs: number;
+  /** Hands a request to the JobManager's mailbox. */
+  send(ask: Ask): void;
+  writeLog: WriteLog;
+}
+
+const QUEUE = 'job-manager';
+
+/** The NATS micro service `tallyman`: an endpoint a verb, each of which puts the request in the mailbox. */
+export async function startJobService(options: JobServiceOptions): Promise<{ stop(): Promise<void> }> {
+  const { nc, prefix, writeLog } = options;
+  const subjects = subjectsOf(prefix);
+  const service = await nc.services.add({ name: prefix, version: packageVersion, description: 'Creates, runs and watches jobs.', queue: QUEUE });
+  for (const verb of VERBS) {
+    service.addEndpoint(verb, {
+      subject: subjects.verb(verb),
+      handler: (error, msg) => {
+        if (error) return;
+        try {
+          options.send(askOf(verb, msg, options));
+        } catch (caught) {
+          respondError(msg, caught, writeLog);
+        }
+      },
+    });
+  }
+  await nc.flush();
+  return {
+    async stop() {
+      if (!nc.isClosed()) await service.stop();
+    },
+  };
+}
+
+/** Reads a message. Throws `invalid_request`, `payload_too_large`. */
+function askOf(verb: Verb, msg: ServiceMsg, { askTimeoutMs, writeLog }: JobServiceOptions): Ask {
+  if (msg.data.length > LIMITS.requestBytes) {
+    throw new JobError('payload_too_large', `The request has ${msg.data.length} bytes; at most ${LIMITS.requestBytes} are taken. Send it in parts.`);
+  }
+  const body = withHeaders(verb, parseJson(textOf(msg)), msg.headers);
+  const schema = verb === 'create' ? createSchemaFor(body) : REQUESTS[verb];
+  const command = { verb, body: parseRequest<unknown>(schema, body) } as Command;
+  const waitMs = command.verb === 'claim' ? command.body.waitMs : 0;
+  const timeoutMs = headerNumber(msg.headers, HEADERS.askTimeoutMs, 600_000) ?? askTimeoutMs + waitMs;
+  return {
+    command,
+    bytes: msg.data.length,
+    deadlineMs: performance.now() + timeoutMs,
+    resolve: (answer) => {
+      respond(msg, answer, writeLog);
+    },
+    reject: (error) => {
+      respondError(msg, error, writeLog);
+    },
+  };
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+function textOf(msg: ServiceMsg): string {
+  try {
+    return decoder.decode(msg.data);
+  } catch {
+    throw new JobError('invalid_request', 'The request body is not UTF-8.');
+  }
+}
+
+function respond(msg: ServiceMsg, answer: string, writeLog: WriteLog): void {
+  try {
+    msg.respond(answer);
+  } catch (error) {
+    respondError(msg, error, writeLog);
+  }
+}
+
+/** Headers say the same as fields of the body, for those who cannot touch the body. */
+function withHeaders(verb: Verb, body: unknown, headers: Msg['headers']): unknown {
+  if (!headers || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const key = verb === 'create' || verb === 'create_many' ? headers.get(HEADERS.idempotencyKey) : '';
+  const ifVersion = headerNumber(headers, HEADERS.ifVersion, Number.MAX_SAFE_INTEGER);
+  if (key === '' && ifVersion === undefined) return body;
+  return { ...body, ...(key === '' ? {} : { idempotencyKey: key }), ...(ifVersion === undefined ? {} : { ifVersion }) };
+}
+
+function headerNumber(headers: Msg['headers'], name: string, max: number): number | undefined {
+  const text = headers?.get(name) ?? '';
+  if (text === '') return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= max) return value;
+  throw new JobError('invalid_request', `${name}: expected a whole number from 1 to ${max}.`, { field: name });
+}

@@ -1,0 +1,52 @@
+import { deferred, type NatsConnection } from 'nats';
+import { JobError } from '../../actors/errors.js';
+import { decodeRecord } from './journal-record.js';
+import { changesOf, coalesce, type JobChange } from './recent-changes.js';
+import { StreamTail } from './stream-tail.js';
+
+const REPLAY_TIMEOUT_MS = 10_000;
+
+/**
+ * What changed after `since`, up to and with record `until`, one change a job;
+ * `null` when that part of the journal is not whole any more. Throws `unavailable`.
+ */
+export async function replayJournal(nc: NatsConnection, stream: string, since: number, until: number): Promise<JobChange[] | null> {
+  const isWhole = deferred<boolean>();
+  const newest = new Map<string, JobChange>();
+  let read = since;
+  const tail = new StreamTail({
+    nc,
+    stream,
+    onLost: (state) => {
+      isWhole.resolve(false);
+      return state.lastSeq;
+    },
+    onMessage: ({ seq, data }) => {
+      if (read === until) return;
+      if (seq !== ++read) isWhole.resolve(false);
+      try {
+        coalesce(
+          newest,
+          changesOf(decodeRecord(data, seq), () => undefined),
+        );
+      } catch {
+        // A record that cannot be read hides what it changed: only a fresh list is true then.
+        isWhole.resolve(false);
+      }
+      if (read === until) isWhole.resolve(true);
+    },
+  });
+  const late = () => isWhole.reject(new JobError('unavailable', 'The journal could not be read in time. Try again in a moment.'));
+  const timer = setTimeout(late, REPLAY_TIMEOUT_MS);
+  isWhole.catch(() => undefined);
+  try {
+    await tail.start((state) => {
+      if (state.firstSeq > since + 1 || state.lastSeq < until) isWhole.resolve(false);
+      return since;
+    });
+    return (await isWhole) ? [...newest.values()] : null;
+  } finally {
+    clearTimeout(timer);
+    tail.stop();
+  }
+}

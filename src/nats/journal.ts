@@ -1,0 +1,118 @@
+import { DeliverPolicy, DiscardPolicy, ErrorCode, NatsError, RetentionPolicy, StorageType, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
+import { AppendRefused, JournalUnreadable, type Journal, type JournalRecord, type JournalState, type RecordDraft } from '../../actors/journal.js';
+import { subjectsOf } from '../subjects.js';
+import { decodeRecord, encodeRecord } from './journal-record.js';
+
+const WRONG_LAST_SEQUENCE = 10071;
+const NO_MESSAGE_FOUND = 10037;
+
+export interface JetStreamJournalOptions {
+  nc: NatsConnection;
+  prefix: string;
+  /** After this an append's outcome is unknown and is read back. */
+  appendTimeoutMs?: number;
+}
+
+/** The journal in JetStream: one stream, one subject, one record a commit. */
+export class JetStreamJournal implements Journal {
+  readonly #js: JetStreamClient;
+  readonly #jsm: JetStreamManager;
+  readonly #stream: string;
+  readonly #subject: string;
+  readonly #appendTimeoutMs: number;
+
+  /** Makes the stream if it is not there. A stream that is there is taken as it is. */
+  static async open(options: JetStreamJournalOptions): Promise<JetStreamJournal> {
+    const jsm = await options.nc.jetstreamManager({ checkAPI: false, timeout: 5000 });
+    const { journal, journalStream } = subjectsOf(options.prefix);
+    const wanted = {
+      name: journalStream,
+      subjects: [journal],
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      // A full journal refuses, it never forgets.
+      discard: DiscardPolicy.New,
+      max_age: 0,
+      deny_delete: true,
+      allow_direct: false,
+    };
+    try {
+      await jsm.streams.info(journalStream);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      await jsm.streams.add(wanted);
+    }
+    return new JetStreamJournal(options, jsm);
+  }
+
+  private constructor({ nc, prefix, appendTimeoutMs = 5000 }: JetStreamJournalOptions, jsm: JetStreamManager) {
+    const { journal, journalStream } = subjectsOf(prefix);
+    this.#js = nc.jetstream({ timeout: 5000 });
+    this.#jsm = jsm;
+    this.#stream = journalStream;
+    this.#subject = journal;
+    this.#appendTimeoutMs = appendTimeoutMs;
+  }
+
+  async read(onRecord: (record: JournalRecord) => void, fromSeq = 0): Promise<JournalState> {
+    const state = await this.state();
+    let next = Math.max(fromSeq, state.firstSeq);
+    if (next > state.lastSeq) return state;
+    const consumer = await this.#js.consumers.get(this.#stream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next });
+    const messages = await consumer.consume({ max_messages: 100 });
+    try {
+      for await (const message of messages) {
+        if (message.seq < next) continue;
+        if (message.seq > next) throw new JournalUnreadable(next, `Record ${next} of the journal is missing: after ${next - 1} comes ${message.seq}.`);
+        onRecord(decodeRecord(message.data, message.seq));
+        if (message.seq === state.lastSeq) return state;
+        next += 1;
+      }
+      throw new JournalUnreadable(next, `The journal ended at record ${next} while it was read, before its last, ${state.lastSeq}.`);
+    } finally {
+      messages.stop();
+      await consumer.delete().catch(() => false);
+    }
+  }
+
+  async append(record: RecordDraft, expectedSeq: number): Promise<void> {
+    try {
+      const { seq } = await this.#js.publish(this.#subject, encodeRecord(record), {
+        timeout: this.#appendTimeoutMs,
+        expect: { streamName: this.#stream, lastSequence: expectedSeq },
+      });
+      if (seq !== expectedSeq + 1) throw new Error(`the journal acknowledged ${seq} where ${expectedSeq + 1} was due`);
+    } catch (error) {
+      throw refusal(error);
+    }
+  }
+
+  async state(): Promise<JournalState> {
+    const { created, state } = await this.#jsm.streams.info(this.#stream);
+    return { createdAt: created, firstSeq: Math.max(1, state.first_seq), lastSeq: state.last_seq, bytes: state.bytes };
+  }
+
+  async commitAt(seq: number): Promise<string | null> {
+    try {
+      const message = await this.#jsm.streams.getMessage(this.#stream, { seq });
+      return decodeRecord(message.data, seq).commit;
+    } catch (error) {
+      if (error instanceof NatsError && (error.api_error?.err_code === NO_MESSAGE_FOUND || error.code === ErrorCode.JetStream404NoMessages)) return null;
+      throw error;
+    }
+  }
+
+  async purgeBelow(seq: number): Promise<void> {
+    await this.#jsm.streams.purge(this.#stream, { seq });
+  }
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof NatsError && error.api_error?.err_code === 10059;
+
+/** What JetStream answered is a certain no; anything else (a lost answer, a broken connection) leaves the outcome open. */
+function refusal(error: unknown): unknown {
+  const api = error instanceof NatsError ? error.api_error : undefined;
+  if (!api) return error;
+  const reason = api.err_code === WRONG_LAST_SEQUENCE ? 'wrong_sequence' : 'storage';
+  return new AppendRefused(reason, `JetStream refused it: ${api.description} (${api.err_code}).`, { cause: error });
+}

@@ -1,0 +1,119 @@
+import { nuid, type JetStreamClient, type NatsConnection } from 'nats';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LIMITS } from '../../actors/limits.js';
+import type { LogLine } from '../log-line.js';
+import { subjectsOf, type Subjects } from '../subjects.js';
+import { monitorOf } from './connection-monitor.js';
+import { LogQueue } from './log-queue.js';
+
+const FLUSH_EVERY_MS = 200;
+const MESSAGE_BYTES = 64 * 1024;
+const PUBLISH_TIMEOUT_MS = 3000;
+const RETRY_MS = 500;
+const FLUSH_TIMEOUT_MS = 5000;
+/** Jobs whose bytes are counted: far more than run at once in one worker. */
+const COUNTED_JOBS = 1000;
+
+/** A batch on its way. Sent again under the same id until it is acknowledged, so that it is stored once. */
+interface Batch {
+  subject: string;
+  id: string;
+  text: string;
+}
+
+/**
+ * Writes log lines to the LOGS stream, several in one message. `write` never
+ * waits and never throws: while NATS is away lines are kept up to
+ * `LIMITS.logQueueBytes` an attempt, and then the oldest go, errors last. A job
+ * has `LIMITS.logBytesPerJob` in one worker; what comes after is left out. Both
+ * are said in the log.
+ */
+export class LogWriter {
+  readonly #nc: NatsConnection;
+  readonly #js: JetStreamClient;
+  readonly #subjects: Subjects;
+  readonly #queues = new Map<string, LogQueue>();
+  readonly #written = new Map<string, number>();
+  #unsent: Batch | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #sending: Promise<void> | null = null;
+
+  constructor(nc: NatsConnection, prefix: string) {
+    this.#nc = nc;
+    this.#js = nc.jetstream({ timeout: PUBLISH_TIMEOUT_MS });
+    this.#subjects = subjectsOf(prefix);
+  }
+
+  write(line: Omit<LogLine, 'seq'>): void {
+    const written = this.#written.get(line.job) ?? 0;
+    if (written >= LIMITS.logBytesPerJob) return;
+    const queue = this.#queueOf(line);
+    let total = written + queue.push(line);
+    if (total >= LIMITS.logBytesPerJob) {
+      const text = `The log of this job has reached ${LIMITS.logBytesPerJob} bytes: what comes after is left out.`;
+      total += queue.push({ ...line, level: 'error', stream: 'worker', text });
+    }
+    this.#count(line.job, total);
+    if (queue.bytes >= MESSAGE_BYTES) this.#send();
+    else this.#timer ??= setTimeout(() => this.#send(), FLUSH_EVERY_MS).unref();
+  }
+
+  /** Resolves when everything written so far is stored, or after some seconds when NATS is away. */
+  async flush(): Promise<void> {
+    const late = AbortSignal.timeout(FLUSH_TIMEOUT_MS);
+    while (this.#hasWork() && !late.aborted && !this.#nc.isClosed()) {
+      this.#send();
+      await Promise.race([this.#sending, sleep(FLUSH_TIMEOUT_MS, undefined, { signal: late, ref: false }).catch(() => undefined)]);
+    }
+  }
+
+  #queueOf({ job, attempt }: Pick<LogLine, 'job' | 'attempt'>): LogQueue {
+    const subject = this.#subjects.log(job, attempt);
+    let queue = this.#queues.get(subject);
+    if (!queue) this.#queues.set(subject, (queue = new LogQueue(job, attempt)));
+    return queue;
+  }
+
+  #count(job: string, bytes: number): void {
+    this.#written.delete(job);
+    this.#written.set(job, bytes);
+    for (const oldest of this.#written.keys()) if (this.#written.size > COUNTED_JOBS) this.#written.delete(oldest);
+  }
+
+  #hasWork(): boolean {
+    return this.#unsent !== null || this.#queues.size > 0;
+  }
+
+  #send(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
+  }
+
+  async #sendAll(): Promise<void> {
+    while (!this.#nc.isClosed() && (this.#unsent ??= this.#nextBatch())) {
+      if (monitorOf(this.#nc).connected && (await this.#publish(this.#unsent))) this.#unsent = null;
+      else await sleep(RETRY_MS, undefined, { ref: false });
+    }
+  }
+
+  async #publish({ subject, id, text }: Batch): Promise<boolean> {
+    try {
+      await this.#js.publish(subject, text, { msgID: id });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Of the attempts in turn, so that a chatty one does not hold up the others. */
+  #nextBatch(): Batch | null {
+    for (const [subject, queue] of this.#queues) {
+      this.#queues.delete(subject);
+      const text = queue.take(MESSAGE_BYTES);
+      if (!queue.isEmpty) this.#queues.set(subject, queue);
+      return { subject, id: nuid.next(), text };
+    }
+    return null;
+  }
+}

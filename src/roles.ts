@@ -1,0 +1,1 @@
+export { runRole, type RoleName } from './roles/run-role.js';

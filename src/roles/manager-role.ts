@@ -1,0 +1,38 @@
+import type { NatsConnection } from 'nats';
+import type { Config } from '../config.js';
+import { logPurger, startManager } from '../manager.js';
+import { connectNats, type NatsLogin } from '../nats/connection.js';
+import { JetStreamJournal } from '../nats/journal.js';
+import { ensureLogsStream } from '../nats/log-stream.js';
+import { Releases, logLine, type RunningRole } from './role.js';
+
+/**
+ * The JobManager with its two connections: one answers requests, the other
+ * writes the journal. They are two NATS users, so that no request can make the
+ * one that answers touch the journal.
+ */
+export async function startManagerRole(config: Config, logins: { manager: NatsLogin; journal: NatsLogin }): Promise<RunningRole> {
+  const releases = new Releases();
+  try {
+    const journalNc = await connectNats(logins.journal, 'journal');
+    releases.add(() => journalNc.close());
+    const nc = await connectNats(logins.manager, 'manager');
+    releases.add(() => nc.close());
+    await ensureLogsStream(await journalNc.jetstreamManager({ checkAPI: false }), config.prefix);
+    const journal = await JetStreamJournal.open({ nc: journalNc, prefix: config.prefix });
+    const manager = await startManager({ config, nc, journal, onDeleted: logPurger(journalNc, config.prefix), log: logLine });
+    releases.add(() => manager.stop());
+    void doubtAfterReconnects(journalNc, () => {
+      manager.doubt();
+    });
+    return { ended: manager.ended, stop: () => releases.run() };
+  } catch (error) {
+    await releases.run();
+    throw error;
+  }
+}
+
+/** While the journal was out of reach another manager may have taken over, or the stream may have been lost. */
+async function doubtAfterReconnects(nc: NatsConnection, doubt: () => void): Promise<void> {
+  for await (const status of nc.status()) if (status.type === 'reconnect') doubt();
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../config.js';
+import { lockDataDir } from '../data-lock.js';
+import type { NatsLogin } from '../nats/connection.js';
+import { startGatewayRole } from './gateway-role.js';
+import { startManagerRole } from './manager-role.js';
+import { durabilityOf, foreignLogins, startNatsRole } from './nats-role.js';
+import { Releases, logLine, type RunningRole } from './role.js';
+import { startWorkerRole } from './worker-role.js';
+
+export type RoleName = 'serve' | 'manager' | 'gateway' | 'worker';
+
+/** Runs a role until it is told to stop (SIGINT, SIGTERM) or ends by itself. Answers the exit code. */
+export async function runRole(role: RoleName, config: Config): Promise<number> {
+  const releases = new Releases();
+  const stopped = signalled();
+  let reason: string | null = null;
+  try {
+    const ends = await startRole(role, config, releases);
+    reason = await Promise.race([stopped, ...ends]);
+    logLine(reason === null ? 'stopping: running transfers go on at the next start' : `stopping: ${reason}`);
+  } finally {
+    await releases.run();
+  }
+  return reason === null ? 0 : 1;
+}
+
+async function startRole(role: RoleName, config: Config, releases: Releases): Promise<Promise<string | null>[]> {
+  if (role === 'serve') return serve(config, releases);
+  const logins = await loginsOfRunning(config);
+  const running = await startOne(role, config, logins);
+  releases.add(() => running.stop());
+  return [running.ended];
+}
+
+async function startOne(role: Exclude<RoleName, 'serve'>, config: Config, logins: Awaited<ReturnType<typeof loginsOfRunning>>): Promise<RunningRole> {
+  if (role === 'manager') return startManagerRole(config, logins);
+  if (role === 'worker') return startWorkerRole(config, logins.worker);
+  const token = await tokenOf(config);
+  const gateway = await startGatewayRole({ config, login: logins.gateway, token, durability: await durabilityOf(config, logins.gateway) });
+  printUrl(gateway.url, token);
+  return gateway;
+}
+
+/** Everything in one process beside a nats-server. */
+async function serve(config: Config, releases: Releases): Promise<Promise<string | null>[]> {
+  const unlock = await lockDataDir(config.dataDir);
+  releases.add(unlock);
+  const nats = await startNatsRole(config);
+  releases.add(() => nats.stop());
+  const manager = await startManagerRole(config, nats.logins);
+  releases.add(() => manager.stop());
+  const token = await tokenOf(config);
+  const durability = await durabilityOf(config, nats.logins.gateway);
+  const gateway = await startGatewayRole({ config, login: nats.logins.gateway, token, durability });
+  releases.add(() => gateway.stop());
+  if (config.workerSlots > 0) {
+    const worker = await startWorkerRole(config, nats.logins.worker);
+    releases.add(() => worker.stop());
+  }
+  const file = await writeConnection(config, { url: gateway.url, token }, nats.logins.client);
+  releases.add(() => rm(file, { force: true }));
+  printUrl(gateway.url, token);
+  return [nats.ended, manager.ended, gateway.ended];
+}
+
+/** The logins for a role that joins a service which runs already: by its NATS_URL, or by its data folder on this machine. */
+async function loginsOfRunning(config: Config) {
+  if (config.natsUrl !== null) return foreignLogins(config, config.natsUrl);
+  const { readConnection } = await import('../cli/connection-file.js');
+  return foreignLogins(config, (await readConnection(config.dataDir)).nats.url);
+}
+
+/** The token of the settings, or the one that was made at the first start. */
+async function tokenOf(config: Config): Promise<string> {
+  if (config.token !== null) return config.token;
+  const file = path.join(config.dataDir, 'token');
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (kept.trim().length >= 16) return kept.trim();
+  const token = randomBytes(24).toString('base64url');
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await writeFile(`${file}.new`, `${token}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  return token;
+}
+
+/** `connection.json`: where the service is, for the command line of this user. */
+async function writeConnection(config: Config, http: { url: string; token: string }, nats: NatsLogin): Promise<string> {
+  const file = path.join(config.dataDir, 'connection.json');
+  const { url, user, password } = nats;
+  const text = JSON.stringify({ pid: process.pid, http, nats: { url, user: user ?? '', password: password ?? '' } }, null, 2);
+  await writeFile(`${file}.new`, `${text}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+  return file;
+}
+
+function printUrl(url: string, token: string): void {
+  process.stdout.write(`Tallyman runs. Open ${url}/?token=${token}\n`);
+}
+
+/** The first signal asks for a clean stop, a second one ends the process at once. */
+function signalled(): Promise<null> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = () => {
+      if (asked) process.exit(130);
+      asked = true;
+      resolve(null);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}

@@ -1,0 +1,28 @@
+import type { Config } from '../config.js';
+import { createRsyncEngine } from '../engines/rsync.js';
+import { connectNats, type NatsLogin } from '../nats/connection.js';
+import { LogWriter } from '../nats/log-writer.js';
+import { newMarkers } from '../worker/markers.js';
+import { startWorker } from '../worker/worker.js';
+import { Releases, logLine, never, type RunningRole } from './role.js';
+
+/** Runs transfers with the engines that this machine has. */
+export async function startWorkerRole(config: Config, login: NatsLogin): Promise<RunningRole> {
+  const releases = new Releases();
+  try {
+    const nc = await connectNats(login, 'worker');
+    releases.add(() => nc.close());
+    const log = new LogWriter(nc, config.prefix);
+    releases.add(() => log.flush());
+    const markers = await newMarkers(config.dataDir);
+    const engine = createRsyncEngine({ markers });
+    const probe = await engine.probe();
+    logLine(probe.found ? `worker: rsync ${probe.version} (${probe.program})` : `worker: no rsync: ${probe.advice}`);
+    const worker = await startWorker({ config, nc, engines: [engine], markers, log });
+    releases.add(() => worker.stop());
+    return { ended: never, stop: () => releases.run() };
+  } catch (error) {
+    await releases.run();
+    throw error;
+  }
+}

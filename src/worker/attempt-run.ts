@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { AttemptSteps, Copied, Outcome, Renewal, StepRun, Totals } from '../../actors/attempt-steps.js';
+import type { Job, JobFailure, Verification } from '../../actors/job.js';
+import type { AttemptId } from '../../actors/worker.js';
+import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
+import type { Keeper } from '../engines/keeper.js';
+import { attemptName } from '../engines/leftovers.js';
+import type { JobClient } from '../job-client.js';
+import type { LogLine } from '../log-line.js';
+import type { AttemptFiles } from './attempt-files.js';
+import { checkSpace } from './free-space.js';
+import { OutcomeReport } from './outcome.js';
+import { checkPaths, failed, type RealPaths } from './preflight.js';
+
+/** Where the lines of a job's log go. */
+export interface LogSink {
+  write(line: Omit<LogLine, 'seq'>): void;
+  flush(): Promise<void>;
+}
+
+/** What all attempts of a worker share. */
+export interface AttemptTools {
+  name: string;
+  client: JobClient;
+  engines: ReadonlyMap<string, Engine>;
+  roots: readonly string[];
+  files: AttemptFiles;
+  keeper: Pick<Keeper, 'extend' | 'forget'>;
+  log: LogSink;
+  /** How long a question about the lease may take. */
+  renewTimeoutMs: number;
+}
+
+/** The report does not wait longer for the log: the lease goes on. */
+const FLUSH_WAIT_MS = 1000;
+const MESSAGE_CHARS = 8192;
+const ADVICE_CHARS = 2048;
+const WARNINGS = 100;
+const WARNING_CHARS = 2048;
+
+/** The clock of leases: it never goes back. */
+export const now = (): number => performance.now();
+
+/** Does the steps of one attempt with a real engine, real files and the real manager, and tells of them in the job's log. */
+export class AttemptRun implements AttemptSteps {
+  readonly now = now;
+  readonly #job: Job | null;
+  readonly #attempt: AttemptId;
+  readonly #name: string;
+  readonly #tools: AttemptTools;
+  readonly #report: OutcomeReport;
+  #paths: RealPaths | null = null;
+  #stepStartedAt = 0;
+  #reported = false;
+
+  /** `job` is null for an attempt that is only given back. */
+  constructor({ id, attempt }: AttemptId, job: Job | null, tools: AttemptTools) {
+    this.#attempt = { id, attempt };
+    this.#name = attemptName({ jobId: id, attempt });
+    this.#job = job;
+    this.#tools = tools;
+    this.#report = new OutcomeReport(tools.client, this.#attempt);
+  }
+
+  async begin(): Promise<Renewal> {
+    const { files, client, keeper, renewTimeoutMs } = this.#tools;
+    const { id, attempt } = this.#attempt;
+    await files.write(id, attempt);
+    const sentAt = now();
+    const { leaseMs, wanted } = await client.ask('heartbeat', { id, attempt }, { timeoutMs: renewTimeoutMs });
+    keeper.extend(this.#name, leaseMs - (now() - sentAt));
+    return { sentAt, leaseMs, wanted };
+  }
+
+  async preflight(): Promise<void> {
+    const task = this.#task();
+    this.#say('info', `Attempt ${task.attempt}, worker ${this.#tools.name}: from ${task.source} to ${task.destination}.`);
+    const probe = await this.#engine().probe();
+    if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
+    this.#paths = await checkPaths(task, this.#tools.roots);
+    this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
+  }
+
+  async count(run: StepRun): Promise<Totals> {
+    this.#say('info', 'Counting what is to be copied.');
+    const totals = await this.#engine().count(this.#task(), this.#runOf(run));
+    this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
+    if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
+    return totals;
+  }
+
+  async transfer(totals: Totals, run: StepRun): Promise<Copied> {
+    this.#say('info', 'Copying.');
+    const copied = await this.#engine().transfer(this.#task(), totals, this.#runOf(run));
+    this.#say('info', `Copied ${number(copied.filesTransferred)} files with ${number(copied.bytesTransferred)} bytes${this.#took()}`);
+    const warnings = copied.warnings.slice(0, WARNINGS).map((text) => text.slice(0, WARNING_CHARS));
+    return { ...copied, warnings };
+  }
+
+  async verify(run: StepRun): Promise<Verification> {
+    const task = this.#task();
+    const method = task.options.verify === 'size' ? 'size' : 'checksum';
+    this.#say('info', `Verifying by ${method}.`);
+    const verification = await this.#engine().verify(task, method, this.#runOf(run));
+    const { filesExpected, filesEqual, mismatches, algorithm } = verification;
+    const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? method}`;
+    if (mismatches > 0 || filesEqual < filesExpected) {
+      throw failed(
+        'verification_failed',
+        `The two sides differ: ${counts}, ${number(mismatches)} differ.`,
+        'Look in the log for the files that differ. Retry the job while nothing writes to either side; if files differ again, check the disks and the memory.',
+      );
+    }
+    this.#say('info', `Verified: ${counts}${this.#took()}`);
+    return verification;
+  }
+
+  explain(error: unknown): JobFailure {
+    if (error instanceof EngineFailed) {
+      const { message, advice, ...failure } = error.failure;
+      return { ...failure, message: message.slice(0, MESSAGE_CHARS), advice: advice?.slice(0, ADVICE_CHARS) ?? null };
+    }
+    console.error(`A defect in the attempt ${this.#name}:`, error);
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      code: 'internal',
+      message: `A defect in the worker: ${text}`.slice(0, MESSAGE_CHARS),
+      exitCode: null,
+      retriable: false,
+      advice: 'The log of the worker process tells more; please report it.',
+    };
+  }
+
+  async report(outcome: Outcome): Promise<void> {
+    if (!this.#reported) {
+      this.#reported = true;
+      this.#sayOutcome(outcome);
+      // Whoever sees the job's last status finds the whole log.
+      await Promise.race([this.#tools.log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
+    }
+    const refusal = await this.#report.send(outcome);
+    if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
+  }
+
+  async end(lost: string | null): Promise<void> {
+    if (lost !== null) this.#say('error', `This attempt was ended without a report: ${lost}`);
+    this.#tools.keeper.forget(this.#name);
+    await this.#tools.files.remove(this.#attempt.id, this.#attempt.attempt);
+  }
+
+  #sayOutcome(outcome: Outcome): void {
+    switch (outcome.verb) {
+      case 'complete':
+        return this.#say('info', 'Completed.');
+      case 'fail':
+        return this.#say(
+          'error',
+          `Failed (${outcome.error.code}): ${outcome.error.message}${outcome.error.advice ? `\n${outcome.error.advice}` : ''}`,
+        );
+      case 'release':
+        return this.#say('info', `Stopped and given back: ${outcome.reason}. The copied part stays and is gone on with.`);
+    }
+  }
+
+  #task(): TransferTask {
+    const { id, attempt } = this.#attempt;
+    const { source, destination, options } = this.#job ?? {};
+    if (!source || !destination || !options || !('verify' in options)) {
+      throw failed('invalid_job', 'The job has no source and destination.', 'Create it again with both.');
+    }
+    return { jobId: id, attempt, source, destination, options };
+  }
+
+  #engine(): Engine {
+    const engine = this.#tools.engines.get(this.#job?.type ?? '');
+    if (!engine)
+      throw failed('engine_missing', `This worker has no engine for ${this.#job?.type}.`, 'Run a worker of a version that has it.');
+    return engine;
+  }
+
+  #runOf({ signal, onProgress }: StepRun): Run {
+    this.#stepStartedAt = now();
+    return { signal, onProgress, log: (level, stream, text) => this.#write(level, stream, text) };
+  }
+
+  #took(): string {
+    return ` in ${((now() - this.#stepStartedAt) / 1000).toFixed(1)} s.`;
+  }
+
+  #say(level: LogLine['level'], text: string): void {
+    this.#write(level, 'worker', text);
+  }
+
+  #write(level: LogLine['level'], stream: LogLine['stream'], text: string): void {
+    const { id: job, attempt } = this.#attempt;
+    this.#tools.log.write({ at: new Date().toISOString(), job, attempt, level, stream, text });
+  }
+}
+
+const number = (value: number): string => value.toLocaleString('en');

@@ -1,0 +1,78 @@
+import type { Outcome } from '../../actors/attempt-steps.js';
+import { JobError, type ErrorCode } from '../../actors/errors.js';
+import type { Job, JobStatus } from '../../actors/job.js';
+import type { AttemptId } from '../../actors/worker.js';
+import type { JobClient } from '../job-client.js';
+
+/** Errors after which the same report may be taken later. Every other one is the manager's last word. */
+const WORTH_REPEATING: ReadonlySet<ErrorCode> = new Set([
+  'outcome_unknown',
+  'unavailable',
+  'overloaded',
+  'ask_timeout',
+  'storage_failed',
+  'internal',
+]);
+
+/** The statuses that show that a report was taken. `fail` and `release` may lead to several. */
+const SHOWS: Record<Outcome['verb'], readonly JobStatus[]> = {
+  complete: ['completed'],
+  fail: ['failed', 'queued', 'paused', 'cancelled'],
+  release: ['queued', 'paused', 'cancelled'],
+};
+
+/** Reports how one attempt ended. A repeat is harmless: the manager knows the attempt by its number. */
+export class OutcomeReport {
+  readonly #client: JobClient;
+  readonly #attempt: AttemptId;
+  #mayBeDone = false;
+
+  constructor(client: JobClient, attempt: AttemptId) {
+    this.#client = client;
+    this.#attempt = attempt;
+  }
+
+  /**
+   * Resolves with `null` when the manager has it, and with the error when it
+   * refused it for good. Rejects when it is worth saying again.
+   */
+  async send(outcome: Outcome): Promise<JobError | null> {
+    try {
+      await this.#ask(outcome);
+      return null;
+    } catch (error) {
+      if (!(error instanceof JobError) || WORTH_REPEATING.has(error.code)) {
+        this.#mayBeDone ||= !(error instanceof JobError) || error.executed === 'unknown';
+        throw error;
+      }
+      return this.#mayBeDone && (await this.#wasTaken(outcome)) ? null : error;
+    }
+  }
+
+  #ask(outcome: Outcome): Promise<Job> {
+    switch (outcome.verb) {
+      case 'complete': {
+        const { verb, ...body } = outcome;
+        return this.#client.ask(verb, { ...this.#attempt, ...body });
+      }
+      case 'fail': {
+        const { verb, ...body } = outcome;
+        return this.#client.ask(verb, { ...this.#attempt, ...body });
+      }
+      case 'release': {
+        const { verb, ...body } = outcome;
+        return this.#client.ask(verb, { ...this.#attempt, ...body });
+      }
+    }
+  }
+
+  /** An earlier report of which no answer came may have been taken: then the refusal is only of the repeat. */
+  async #wasTaken({ verb }: Outcome): Promise<boolean> {
+    const { id, attempt } = this.#attempt;
+    const job = await this.#client.get(id).catch((error: unknown) => {
+      if (error instanceof JobError && error.code === 'job_not_found') return null;
+      throw error;
+    });
+    return job !== null && job.attempt === attempt && SHOWS[verb].includes(job.status);
+  }
+}
