@@ -1,5 +1,5 @@
 import { putLine } from './draft.js';
-import type { JobTable } from './job-table.js';
+import type { Entry, JobTable } from './job-table.js';
 import type { JournalState } from './journal.js';
 
 /** The journal may be this many times as large as the live data. */
@@ -75,27 +75,27 @@ export class CarryForward {
   }
 
   #nextJobs(): Carried | null {
-    const ids: string[] = [];
+    const carried: Entry[] = [];
     const lines: string[] = [];
     let chars = 0;
-    for (const [id, entry] of this.#table.entries) {
-      if ((this.#table.seqs.get(id) ?? 0) >= this.#belowSeq) continue;
+    for (const entry of this.#table.entries.values()) {
+      if (entry.seq >= this.#belowSeq) continue;
       const line = putLine(entry, entry.notes);
-      ids.push(id);
+      carried.push(entry);
       lines.push(line);
       chars += line.length;
       if (chars >= RECORD_CHARS) break;
     }
-    if (ids.length === 0) return null;
+    if (carried.length === 0) return null;
     const settle = (seq: number) => {
-      for (const id of ids) this.#table.seqs.set(id, seq);
+      for (const entry of carried) entry.seq = seq;
     };
     return { lines, settle, drop: () => undefined };
   }
 
   #endPass(seq: number): void {
     let oldest = seq;
-    for (const needed of this.#table.seqs.values()) if (needed < oldest) oldest = needed;
+    for (const entry of this.#table.entries.values()) if (entry.seq < oldest) oldest = entry.seq;
     this.#purgeBelow = Math.min(oldest, this.#belowSeq);
     this.#belowSeq = 0;
     this.#restUntilSeq = seq + 100;

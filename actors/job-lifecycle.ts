@@ -35,13 +35,13 @@ export const jobLifecycle = setup({
   context: ({ input }) => input,
   initial: 'queued',
   states: {
-    pending: { on: { start: 'queued', cancel: 'cancelled', update: {}, delete: 'deleted' } },
-    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', update: {}, delete: 'deleted' } },
+    pending: { on: { start: 'queued', cancel: 'cancelled', update: 'pending', delete: 'deleted' } },
+    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', update: 'queued', delete: 'deleted' } },
     running: {
       on: {
-        pause: {},
-        resume: { guard: 'pauseWanted' },
-        cancel: {},
+        pause: { target: 'running', description: 'only says what is wanted' },
+        resume: { guard: 'pauseWanted', target: 'running' },
+        cancel: { target: 'running', description: 'only says what is wanted' },
         complete: 'completed',
         fail: [
           { guard: 'cancelWanted', target: 'cancelled' },
@@ -53,10 +53,10 @@ export const jobLifecycle = setup({
         expire: [...letGo, { guard: 'mayRetry', target: 'queued' }, { target: 'failed' }],
       },
     },
-    paused: { on: { resume: 'queued', cancel: 'cancelled', update: {}, delete: 'deleted' } },
-    completed: { on: { update: {}, delete: 'deleted' } },
-    failed: { on: { retry: 'queued', update: {}, delete: 'deleted' } },
-    cancelled: { on: { retry: 'queued', update: {}, delete: 'deleted' } },
+    paused: { on: { resume: 'queued', cancel: 'cancelled', update: 'paused', delete: 'deleted' } },
+    completed: { on: { update: 'completed', delete: 'deleted' } },
+    failed: { on: { retry: 'queued', update: 'failed', delete: 'deleted' } },
+    cancelled: { on: { retry: 'queued', update: 'cancelled', delete: 'deleted' } },
     deleted: { type: 'final' },
   },
 });

@@ -5,7 +5,7 @@ import type { Ask } from './mailbox.js';
 import { ManagerState, type ManagerInput } from './manager-state.js';
 import { takeOver } from './take-over.js';
 
-type Event = { type: 'ask'; ask: Ask } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
+type Event = { type: 'asks'; asks: readonly Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
 
 interface Context {
   state: ManagerState;
@@ -43,11 +43,14 @@ export const jobManager = setup({
     }),
   },
   actions: {
+    announce: ({ context }) => {
+      context.state.input.onServing();
+    },
     receive: ({ context, event }) => {
-      if (event.type === 'ask') context.state.receive(event.ask);
+      if (event.type === 'asks') for (const ask of event.asks) context.state.receive(ask);
     },
     refuse: ({ context, event }) => {
-      if (event.type === 'ask') context.state.refuse(event.ask, notServing(context.failure));
+      if (event.type === 'asks') for (const ask of event.asks) context.state.refuse(ask, notServing(context.failure));
     },
     tick: ({ context }) => {
       context.state.tick();
@@ -84,7 +87,8 @@ export const jobManager = setup({
     noteUntrusted: assign({ failure: 'the journal went backwards or was made anew under the running service. Nothing more is written; restore the stream or restart to read what is there' }),
     noteError: assign({ failure: ({ event }) => reasonOf(event) }),
     giveUp: ({ context: { state, failure } }) => {
-      state.input.log(`not serving any more: ${failure}`);
+      if (failure !== null) state.input.log(`not serving any more: ${failure}`);
+      state.input.onEnded(failure);
       state.refuseAll(notServing(failure), new JobError('outcome_unknown', `The job manager stopped while the change was being stored: ${failure}.`));
     },
   },
@@ -101,7 +105,7 @@ export const jobManager = setup({
   context: ({ input }) => ({ state: new ManagerState(input), failure: null }),
   invoke: { src: 'clockwork', input: ({ context }) => context.state },
   initial: 'recovering',
-  on: { ask: { actions: 'receive' }, tick: { actions: 'tick' }, doubt: { actions: 'doubt' }, drain: { actions: 'drain' } },
+  on: { asks: { actions: 'receive' }, tick: { actions: 'tick' }, doubt: { actions: 'doubt' }, drain: { actions: 'drain' } },
   states: {
     recovering: {
       on: { drain: 'stopped' },
@@ -113,6 +117,7 @@ export const jobManager = setup({
       },
     },
     serving: {
+      entry: 'announce',
       initial: 'idle',
       states: {
         idle: {
@@ -174,11 +179,11 @@ export const jobManager = setup({
     closing: {
       description: 'Nothing waits any more: says in the journal that this epoch is over.',
       invoke: { src: 'close', input: ({ context }) => context.state, onDone: 'stopped', onError: 'stopped' },
-      on: { ask: { actions: 'refuse' } },
+      on: { asks: { actions: 'refuse' } },
     },
     stopped: { entry: 'giveUp', type: 'final' },
-    fenced: { entry: 'giveUp', on: { ask: { actions: 'refuse' }, drain: 'stopped' } },
-    failed: { entry: 'giveUp', on: { ask: { actions: 'refuse' }, drain: 'stopped' } },
+    fenced: { entry: 'giveUp', on: { asks: { actions: 'refuse' }, drain: 'stopped' } },
+    failed: { entry: 'giveUp', on: { asks: { actions: 'refuse' }, drain: 'stopped' } },
   },
 });
 

@@ -3,7 +3,7 @@ import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
 
-/** A job as the table keeps it. Immutable. `text` is the job's JSON, made once per change. */
+/** A job as the table keeps it. Immutable but for `seq`. `text` is the job's JSON, made once per change. */
 export interface Entry {
   readonly job: Job;
   readonly text: string;
@@ -11,6 +11,8 @@ export interface Entry {
   /** JSON text of the newest history entries, oldest first. */
   readonly notes: readonly string[];
   readonly notesDropped: number;
+  /** The sequence of the record that holds this after-image; set when it is stored. */
+  seq: number;
 }
 
 /** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
@@ -29,14 +31,11 @@ const isFinished = (status: JobStatus): boolean => (FINISHED_STATUSES as readonl
  */
 export class JobTable {
   readonly entries = new Map<string, Entry>();
-  readonly all = new OrderedSet();
   readonly byStatus = Object.fromEntries(JOB_STATUSES.map((status) => [status, new OrderedSet()])) as Record<JobStatus, OrderedSet>;
   readonly countByType = new Map<string, number>();
   /** Finished jobs by `finishedAt|id`. */
   readonly finished = new OrderedSet();
   readonly remembered = new Map<string, RememberedKey>();
-  /** The sequence of the record that holds each job's newest after-image. */
-  readonly seqs = new Map<string, number>();
   liveBytes = 0;
 
   readonly #idByKey = new Map<string, string>();
@@ -58,7 +57,6 @@ export class JobTable {
       }
       this.liveBytes -= old.text.length;
     } else {
-      this.all.add(job.id);
       this.countByType.set(job.type, (this.countByType.get(job.type) ?? 0) + 1);
       if (entry.key) this.#idByKey.set(entry.key[0], job.id);
       this.#enterIndexes(job);
@@ -71,7 +69,6 @@ export class JobTable {
     const old = this.entries.get(id);
     if (!old) return;
     this.entries.delete(id);
-    this.all.delete(id);
     this.countByType.set(old.job.type, (this.countByType.get(old.job.type) ?? 1) - 1);
     if (old.key) this.#idByKey.delete(old.key[0]);
     this.#leaveIndexes(old.job);
@@ -128,7 +125,6 @@ export class JobTable {
     for (const change of record.changes) {
       if ('del' in change) {
         this.delete(change.del);
-        this.seqs.delete(change.del);
         if (change.key) this.remember(change.key, change.del, change.until ?? 0);
         continue;
       }
@@ -136,8 +132,7 @@ export class JobTable {
       // A carried record brings the whole history, any other what it adds.
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
-      this.put(withNotes({ job: change.put, text: JSON.stringify(change.put), key: change.key ?? old?.key, notes, notesDropped: old?.notesDropped ?? 0 }));
-      this.seqs.set(change.put.id, record.seq);
+      this.put(withNotes({ job: change.put, text: JSON.stringify(change.put), key: change.key ?? old?.key, notes, notesDropped: old?.notesDropped ?? 0, seq: record.seq }));
     }
   }
 

@@ -26,6 +26,9 @@ export interface ManagerInput {
   /** Jobs that are gone, so that their logs can go too. */
   onDeleted(ids: readonly string[]): void;
   log(message: string): void;
+  onServing(): void;
+  /** It serves no more: fenced or failed (the reason), or stopped (`null`). */
+  onEnded(reason: string | null): void;
   settings: ManagerSettings;
 }
 

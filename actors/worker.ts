@@ -1,4 +1,4 @@
-import { assign, enqueueActions, fromPromise, setup, type ActorRefFrom } from 'xstate';
+import { assign, enqueueActions, fromPromise, raise, setup, type ActorRefFrom } from 'xstate';
 import { attemptMachine } from './attempt.js';
 import type { AttemptSteps, Lease, Renewal } from './attempt-steps.js';
 import type { Job } from './job.js';
@@ -18,6 +18,8 @@ const REPORT_EVERY_MS = 250;
 const SIGN_OF_LIFE_MS = 1000;
 const CLAIM_AGAIN_MS = 100;
 const CLAIM_AGAIN_LAST_MS = 2000;
+/** A stop waits this long for a claim that is under way, when no manager answers it. */
+const LAST_CLAIM_MS = 2000;
 export const WORKER_STOPS = 'the worker stops';
 export const WORKER_RESTARTED = 'the worker was restarted';
 
@@ -104,7 +106,7 @@ function dueIn(context: Context): Sent[] {
 const workerSetup = setup({
   types: {
     context: {} as Context,
-    events: {} as { type: 'stop' } | Ended,
+    events: {} as { type: 'stop' } | { type: 'claim.overdue' } | Ended,
     input: {} as WorkerInput,
   },
   actors: {
@@ -124,7 +126,6 @@ const workerSetup = setup({
           verify: mustVerify(job),
           lease,
           steps: context.ports.stepsOf(job),
-          ...(context.stopping ? { giveBack: WORKER_STOPS } : {}),
         },
       });
       const held: Held = { id: job.id, attempt: job.attempt, ref, sentChanges: 0, sentAt: lease.sentAt, leaseMs: lease.leaseMs };
@@ -167,11 +168,12 @@ const claims = workerSetup.createStateConfig({
   states: {
     looking: {
       always: [
-        { guard: 'over', target: 'closed' },
+        { guard: 'stopping', target: 'draining' },
         { guard: 'mayClaim', target: 'asking' },
       ],
     },
     asking: {
+      on: { 'claim.overdue': 'looking' },
       invoke: {
         src: 'claim',
         input: ({ context }) => context.ports,
@@ -184,6 +186,8 @@ const claims = workerSetup.createStateConfig({
     },
     // However quickly a manager answers that it has nothing, it is not asked without a pause.
     pausing: { always: { guard: 'stopping', target: 'looking' }, after: { claimAgain: 'looking' } },
+    // Only now, with no claim under way: a job that is given back would be handed to that claim.
+    draining: { entry: 'stopAll', always: { guard: 'over', target: 'closed' } },
     closed: { type: 'final' },
   },
 });
@@ -226,7 +230,7 @@ export const workerMachine = workerSetup.createMachine({
   },
   type: 'parallel',
   on: {
-    stop: { actions: ['close', 'stopAll'] },
+    stop: { actions: ['close', raise({ type: 'claim.overdue' }, { delay: LAST_CLAIM_MS })] },
     'xstate.done.actor.*': { actions: { type: 'drop', params: ({ event }) => event.actorId } },
     'xstate.error.actor.*': { actions: { type: 'drop', params: ({ event }) => event.actorId } },
   },

@@ -2,12 +2,14 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
 import { createActor } from 'xstate';
-import type { NatsConnection } from 'nats';
+import { deferred, type NatsConnection } from 'nats';
 import { cleanupTimer } from '../actors/cleanup-timer.js';
+import { JobError } from '../actors/errors.js';
 import { jobManager } from '../actors/job-manager.js';
 import type { Journal } from '../actors/journal.js';
 import { LIMITS } from '../actors/limits.js';
 import type { ManagerInput } from '../actors/manager-state.js';
+import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
 import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
@@ -38,26 +40,27 @@ const JOURNAL_SHARE = 0.5;
 /** Starts the JobManager: resolves when it serves, rejects when it cannot (the journal cannot be read, another one leads). */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
   const { config, nc, log = () => undefined } = options;
-  const actor = createActor(jobManager, { input: managerInput(options, log) });
-  let end: (reason: string | null) => void;
-  const ended = new Promise<string | null>((resolve) => (end = resolve));
-  const serving = new Promise<void>((resolve, reject) => {
-    actor.subscribe((snapshot) => {
-      if (snapshot.matches('serving')) resolve();
-      if (snapshot.matches('stopped')) end(null);
-      if (snapshot.matches('fenced') || snapshot.matches('failed')) end(snapshot.context.failure);
-      if (snapshot.matches('failed')) reject(new Error(snapshot.context.failure ?? 'failed'));
-      if (snapshot.matches('stopped')) reject(new Error('stopped before it served'));
-    });
-  });
+  const serving = deferred<undefined>();
+  const ended = deferred<string | null>();
+  const input: ManagerInput = {
+    ...managerInput(options, log),
+    onServing: () => {
+      serving.resolve(undefined);
+    },
+    onEnded: (reason) => {
+      serving.reject(new JobError('unavailable', `The job manager cannot serve: ${reason ?? 'it was stopped'}.`));
+      ended.resolve(reason);
+    },
+  };
+  const actor = createActor(jobManager, { input });
   actor.start();
   const service = await startJobService({
     nc,
     prefix: config.prefix,
     askTimeoutMs: config.askTimeoutMs,
-    send: (ask) => {
-      actor.send({ type: 'ask', ask });
-    },
+    send: together((asks) => {
+      actor.send({ type: 'asks', asks });
+    }),
     writeLog: (message, details) => {
       log(`${message} ${JSON.stringify(details)}`);
     },
@@ -83,7 +86,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   };
 }
 
-function managerInput({ config, nc, journal, onDeleted, settings }: ManagerOptions, log: (message: string) => void): ManagerInput {
+function managerInput({ config, nc, journal, onDeleted, settings }: ManagerOptions, log: (message: string) => void): Omit<ManagerInput, 'onServing' | 'onEnded'> {
   const maxPayload = nc.info?.max_payload ?? 1024 * 1024;
   const nextUlid = monotonicFactory();
   return {
@@ -120,6 +123,19 @@ function managerInput({ config, nc, journal, onDeleted, settings }: ManagerOptio
       carryMinBytes: 64 * 1024 * 1024,
       ...settings,
     },
+  };
+}
+
+/** Hands over in one event what was read from the socket at once, in its order. */
+function together(send: (asks: Ask[]) => void): (ask: Ask) => void {
+  let asks: Ask[] = [];
+  return (ask) => {
+    if (asks.push(ask) > 1) return;
+    queueMicrotask(() => {
+      const arrived = asks;
+      asks = [];
+      send(arrived);
+    });
   };
 }
 

@@ -1,5 +1,5 @@
 import { JobError } from '../errors.js';
-import { NO_PROGRESS, isTransferType, type Job } from '../job.js';
+import { NO_PROGRESS, isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
@@ -41,6 +41,16 @@ function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: re
   return draft.put(job, { verb: 'create' }, key);
 }
 
+/** Values that most jobs have in common are kept once: a hundred thousand jobs then cost less memory and less collecting. */
+const NO_LABELS: Job['labels'] = Object.freeze({});
+const NO_WARNINGS: Job['warnings'] = [];
+const DEFAULT_OPTIONS = [transferOptionsSchema.parse({}), ownOptionsSchema.parse({})].map((options) => ({ options, text: JSON.stringify(options) }));
+
+function shared(options: Job['options']): Job['options'] {
+  const text = JSON.stringify(options);
+  return DEFAULT_OPTIONS.find((known) => known.text === text)?.options ?? options;
+}
+
 function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
   const transfer = isTransferType(body.type) ? (body as CreateTransfer) : null;
   if (transfer) checkTransfer(context, transfer);
@@ -56,8 +66,8 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     destination: transfer?.destination ?? null,
     input,
     result: null,
-    labels: body.labels,
-    options: body.options,
+    labels: Object.keys(body.labels).length === 0 ? NO_LABELS : body.labels,
+    options: shared(body.options),
     priority: body.priority,
     status: body.start ? 'queued' : 'pending',
     wanted: 'run',
@@ -69,7 +79,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     runAt: body.runAt === null ? null : new Date(body.runAt).toISOString(),
     retryAt: null,
     error: null,
-    warnings: [],
+    warnings: NO_WARNINGS,
     verification: null,
     deletion: null,
     version: 1,

@@ -80,7 +80,7 @@ function newPage(limit: number) {
 }
 
 function setsOf(table: JobTable, { status }: Query): OrderedSet[] {
-  if (!status || status.length === 0) return [table.all];
+  if (!status || status.length === 0) return Object.values(table.byStatus);
   return JOB_STATUSES.filter((name) => status.includes(name)).map((name) => table.byStatus[name]);
 }
 

@@ -53,7 +53,8 @@ export class Args {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw usageError(`--${name} is ${JSON.stringify(text)}: give a whole number.`);
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value))
+      throw usageError(`--${name} is ${JSON.stringify(text)}: give a whole number.`);
     return value;
   }
 
@@ -97,19 +98,26 @@ export function parseCommandArgs(command: Command, argv: readonly string[]): Arg
   return new Args(positionals, values);
 }
 
-function valueOf(option: Option, token: { rawName: string; value: string | undefined; inlineValue: boolean | undefined }, known: ReadonlyMap<string, Option>): string {
+function valueOf(
+  option: Option,
+  token: { rawName: string; value: string | undefined; inlineValue: boolean | undefined },
+  known: ReadonlyMap<string, Option>,
+): string {
   if (option.value === undefined) {
     if (token.value !== undefined) throw usageError(`${token.rawName} takes no value.`);
     return '';
   }
-  const forgotten = token.inlineValue === false && token.value?.startsWith('--') === true && known.has(token.value.slice(2).split('=')[0] ?? '');
+  const forgotten =
+    token.inlineValue === false && token.value?.startsWith('--') === true && known.has(token.value.slice(2).split('=')[0] ?? '');
   if (token.value === undefined || token.value === '' || forgotten) {
     throw usageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}.`);
   }
   const words = option.multiple === true ? token.value.split(',') : [token.value];
   const wrong = option.choices && words.find((word) => !option.choices?.includes(word));
   if (wrong !== undefined && option.choices) {
-    throw usageError(`${token.rawName} is ${JSON.stringify(wrong)}${didYouMean(nearest(wrong, option.choices))}: give one of ${option.choices.join(', ')}.`);
+    throw usageError(
+      `${token.rawName} does not take ${JSON.stringify(wrong)}.${didYouMean(nearest(wrong, option.choices))} Give one of ${option.choices.join(', ')}.`,
+    );
   }
   return token.value;
 }
@@ -117,7 +125,7 @@ function valueOf(option: Option, token: { rawName: string; value: string | undef
 function unknownFlag(command: Command, flag: string, known: readonly string[]): JobError {
   const guess = nearest(flag.replace(/^-+/, ''), known);
   return usageError(
-    `${command.name} has no flag ${flag}${didYouMean(guess && `--${guess}`)}. "tallyman ${command.name} --help" lists them; after "--" come names that begin with a dash.`,
+    `${command.name} has no flag ${flag}.${didYouMean(guess && `--${guess}`)} "tallyman ${command.name} --help" lists them; after "--" come names that begin with a dash.`,
   );
 }
 
@@ -130,4 +138,5 @@ function checkCount(command: Command, positionals: readonly string[]): void {
   if (positionals.includes('')) throw usageError(`An argument is empty: ${usage}.`);
 }
 
-export const didYouMean = (guess: string | null): string => (guess === null ? '' : `, did you mean ${guess}`);
+/** ` Did you mean list?`, to stand after a sentence. */
+export const didYouMean = (guess: string | null): string => (guess === null ? '' : ` Did you mean ${guess}?`);

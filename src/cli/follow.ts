@@ -49,7 +49,11 @@ export async function* follow(service: Service, filter: Filter, say: (text: stri
 /** The long poll, or one look a second where no gateway serves it. */
 async function ask(client: JobClient, filter: Filter, since: number | undefined, seen: Map<string, number>): Promise<Answers['changes']> {
   try {
-    return await client.ask('changes', { ...filter, ...(since === undefined ? {} : { since }), waitMs: WAIT_MS }, { timeoutMs: 2 * WAIT_MS });
+    return await client.ask(
+      'changes',
+      { ...filter, ...(since === undefined ? {} : { since }), waitMs: WAIT_MS },
+      { timeoutMs: 2 * WAIT_MS },
+    );
   } catch (error) {
     if (!(error instanceof JobError) || error.code !== 'unavailable') throw error;
     if (seen.size > 0) await sleep(POLL_MS);

@@ -23,6 +23,7 @@ export const speed = (bytesPerSecond: number): string => `${bytes(Math.round(byt
 /** `1 m 20 s`, `3 h 5 m`, `2 d 4 h`: the two greatest units. */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
+  if (s === 0) return 'under 1 s';
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} m ${s % 60} s`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} m`;
@@ -55,7 +56,8 @@ export function parseSize(text: string, what: string): number {
   if (!match) throw new JobError('invalid_request', `${what} is ${JSON.stringify(text)}: give a size such as 500k, 10M or 1.5GiB.`);
   const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
   const size = Math.round(Number(match[1]) * (match[3] === undefined ? 1000 : 1024) ** power);
-  if (!Number.isSafeInteger(size)) throw new JobError('invalid_request', `${what} is ${JSON.stringify(text)}: that is more than can be counted.`);
+  if (!Number.isSafeInteger(size))
+    throw new JobError('invalid_request', `${what} is ${JSON.stringify(text)}: that is more than can be counted.`);
   return size;
 }
 

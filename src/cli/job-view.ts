@@ -90,7 +90,8 @@ function jobRow(job: Job, now: number, short: boolean): Cell[] {
 
 /** All of one job, for `show`. */
 export function jobDetails(job: Job, now: number): Piece[][] {
-  const at = (timestamp: string | null): string | null => (timestamp === null ? null : `${localTime(timestamp)}  (${relativeTime(timestamp, now)})`);
+  const at = (timestamp: string | null): string | null =>
+    timestamp === null ? null : `${localTime(timestamp)}  (${relativeTime(timestamp, now)})`;
   const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
   return pairLines([
     ['id', job.id],
@@ -104,7 +105,12 @@ export function jobDetails(job: Job, now: number): Piece[][] {
     ['input', json(job.input)],
     ['result', json(job.result)],
     ['options', isTransferType(job.type) ? optionWords(job.options as TransferOptions) : null],
-    ['labels', Object.entries(job.labels).map(([key, value]) => `${key}=${value}`).join(', ') || null],
+    [
+      'labels',
+      Object.entries(job.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', ') || null,
+    ],
     ['priority', job.priority === 0 ? null : String(job.priority)],
     ['attempt', job.attempt === 0 ? null : `${job.attempt} of at most ${job.attempt - job.retries + job.options.maxRetries}`],
     ['worker', job.worker],
@@ -155,7 +161,8 @@ export function outcomeLines(job: Job): Piece[][] {
       ...job.warnings.map((warning): Piece[] => [['Warning', 'yellow'], `: ${warning}`]),
     ];
   }
-  if (job.status === 'cancelled') return [[['Cancelled', 'yellow'], `: ${doneWords(job)}. "tallyman retry ${shortId(job.id)}" goes on with it.`]];
+  if (job.status === 'cancelled')
+    return [[['Cancelled', 'yellow'], `: ${doneWords(job)}. "tallyman retry ${shortId(job.id)}" goes on with it.`]];
   const advice: Piece[][] = job.error?.advice ? [[`  ${job.error.advice}`]] : [];
   return [
     [['Failed', 'red'], `: ${job.error?.message ?? 'without a reason'}`],

@@ -31,13 +31,18 @@ function withoutParentSteps(whole: string): string {
   }
 }
 
-/** Throws `invalid_request` when there is no such source on this machine. */
+/** Throws `invalid_request` when there is no such source on this machine. What only this user may not see is left to the service. */
 export function requireSource(source: string): void {
   try {
     lstatSync(source);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code ?? 'unknown reason'})`;
-    throw new JobError('invalid_request', `The source ${JSON.stringify(source)} ${why}. Nothing was done.`, { field: 'source' }, { cause });
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') return;
+    throw new JobError(
+      'invalid_request',
+      `The source ${JSON.stringify(source)} does not exist. Nothing was done.`,
+      { field: 'source' },
+      { cause },
+    );
   }
 }

@@ -73,7 +73,9 @@ function waitWords(job: Job): string {
   if (job.status === 'paused') return `"tallyman resume ${shortId(job.id)}" goes on with it.`;
   if (job.status === 'pending') return `"tallyman start ${shortId(job.id)}" starts it.`;
   if (job.error !== null) return `Attempt ${job.attempt} failed: ${job.error.message}`;
-  return job.status === 'queued' && job.runAt === null ? 'waits for a worker that is free, or for another job to leave the destination' : '';
+  return job.status === 'queued' && job.runAt === null
+    ? 'waits for a worker that is free, or for another job to leave the destination'
+    : '';
 }
 
 /** The steps worth a line of their own where nothing can be redrawn: another state or phase, ten percent more. */

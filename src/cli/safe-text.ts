@@ -27,12 +27,13 @@ function escaped(character: string): string {
 const utf16Escapes = (character: string): string =>
   [...Array(character.length).keys()].map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join('');
 
-const WIDE = /^(\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}])/u;
+const WIDE =
+  /^(\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}])/u;
 const NO_WIDTH = /^\p{Mark}/u;
 const segmenter = new Intl.Segmenter();
 // eslint-disable-next-line no-control-regex -- our own colours
 const COLOUR = /\u001b\[[0-9;]*m/g;
-// eslint-disable-next-line no-control-regex -- text that needs no closer look
+
 const PLAIN = /^[\u0020-\u007e]*$/;
 
 const widthOf = (grapheme: string): number => (WIDE.test(grapheme) ? 2 : NO_WIDTH.test(grapheme) ? 0 : 1);

@@ -15,7 +15,10 @@ export class Service {
 
   /** Connects at the first use. Throws `unavailable` with what to do. */
   async client(): Promise<JobClient> {
-    this.#client ??= await JobClient.connect(await loginOf(this.#config), { prefix: this.#config.prefix, askTimeoutMs: this.#config.askTimeoutMs });
+    this.#client ??= await JobClient.connect(await loginOf(this.#config), {
+      prefix: this.#config.prefix,
+      askTimeoutMs: this.#config.askTimeoutMs,
+    });
     return this.#client;
   }
 

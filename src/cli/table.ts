@@ -26,7 +26,9 @@ export function tableLines(columns: readonly Column[], rows: readonly (readonly 
     widths[index] = kept;
     tooMuch -= width - kept;
   });
-  return safe.map((row) => columns.flatMap((column, index) => cellPieces(column, row[index] ?? { text: '' }, widths[index] ?? 0, index === columns.length - 1)));
+  return safe.map((row) =>
+    columns.flatMap((column, index) => cellPieces(column, row[index] ?? { text: '' }, widths[index] ?? 0, index === columns.length - 1)),
+  );
 }
 
 function cellPieces(column: Column, cell: Cell, width: number, last: boolean): Piece[] {

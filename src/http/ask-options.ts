@@ -44,16 +44,22 @@ export function noneMatches(header: string | undefined, version: number): boolea
 function versionOf(match: string): number {
   const version = Number(/^"?(\d{1,15})"?$/.exec(match)?.[1]);
   if (version >= 1) return version;
-  throw new JobError('invalid_request', 'The header If-Match takes one ETag as the service gave it, like "7", or *.', { header: 'If-Match' });
+  throw new JobError('invalid_request', 'The header If-Match takes one ETag as the service gave it, like "7", or *.', {
+    header: 'If-Match',
+  });
 }
 
 function timeoutOf(text: string): number {
   const timeoutMs = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (timeoutMs >= 1 && timeoutMs <= LIMITS.askTimeoutMsMax) return timeoutMs;
-  throw new JobError('invalid_request', `The header Ask-Timeout-Ms takes a whole number from 1 to ${LIMITS.askTimeoutMsMax}.`, { header: 'Ask-Timeout-Ms' });
+  throw new JobError('invalid_request', `The header Ask-Timeout-Ms takes a whole number from 1 to ${LIMITS.askTimeoutMsMax}.`, {
+    header: 'Ask-Timeout-Ms',
+  });
 }
 
 function keyOf(text: string): string {
   if (/^[\x21-\x7e]{1,200}$/.test(text)) return text;
-  throw new JobError('invalid_request', 'The header Idempotency-Key takes 1 to 200 visible ASCII characters.', { header: 'Idempotency-Key' });
+  throw new JobError('invalid_request', 'The header Idempotency-Key takes 1 to 200 visible ASCII characters.', {
+    header: 'Idempotency-Key',
+  });
 }

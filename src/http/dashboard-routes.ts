@@ -36,11 +36,15 @@ export function dashboardRoutes(guard: Guard): Route[] {
     operationId: 'openDashboard',
     summary: 'The dashboard; with ?token=… it takes a cookie for the token and leads on to the bare address',
     access: 'login',
-    answers: { 200: { description: 'The page', type: 'text/html' }, 303: { description: 'The token was right', headers: { Location: '/', 'Set-Cookie': 'for this browser' } } },
+    answers: {
+      200: { description: 'The page', type: 'text/html' },
+      303: { description: 'The token was right', headers: { Location: '/', 'Set-Cookie': 'for this browser' } },
+    },
     errors: ANY_ERRORS,
     async handle(request, reply) {
       // The guard has looked at the token.
-      if ((request.query as { token?: unknown }).token !== undefined) return reply.header('set-cookie', guard.cookie(request.raw)).redirect('/', 303);
+      if ((request.query as { token?: unknown }).token !== undefined)
+        return reply.header('set-cookie', guard.cookie(request.raw)).redirect('/', 303);
       return sendFile(request, reply, 'index.html');
     },
   };
@@ -51,7 +55,10 @@ export function dashboardRoutes(guard: Guard): Route[] {
     summary: 'A file of the dashboard',
     access: 'token',
     headers: ['If-None-Match'],
-    answers: { 200: { description: 'The file', type: Object.values(TYPES).map((type) => type.replace(/;.*/, '')) }, 304: { description: 'The same as before' } },
+    answers: {
+      200: { description: 'The file', type: Object.values(TYPES).map((type) => type.replace(/;.*/, '')) },
+      304: { description: 'The same as before' },
+    },
     errors: ANY_ERRORS,
     handle: (request, reply) => sendFile(request, reply, (request.params as { file: string }).file),
   };

@@ -33,7 +33,10 @@ export function eventRoutes(context: GatewayContext): Route[] {
         cutOff: () => stream?.cutOff(),
       });
       const { first, stop } = await context.hub.watch(filter, lastEventId(request) ?? since, (event) => outbox.push(event));
-      if (reply.raw.destroyed) return stop();
+      if (reply.raw.destroyed) {
+        stop();
+        return;
+      }
       stream = new EventStream(reply, context);
       stream.onClose(stop);
       stream.onSent(() => outbox.flush());

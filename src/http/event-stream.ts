@@ -12,7 +12,12 @@ export class EventStream implements Closable {
   constructor(reply: FastifyReply, { longLived, timings }: Pick<GatewayContext, 'longLived' | 'timings'>) {
     reply.hijack();
     this.#response = reply.raw;
-    const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' };
+    const headers = {
+      ...reply.getHeaders(),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    };
     this.#response.writeHead(200, headers as Record<string, string>);
     const heartbeat = setInterval(() => this.#write(':\n\n'), timings.heartbeatMs);
     longLived.add(this);

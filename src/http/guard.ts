@@ -57,7 +57,10 @@ export class Guard {
     if (authorization !== undefined) {
       const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
       if (token !== undefined && this.#isToken(token)) return 'token';
-      throw new JobError('unauthorized', 'The bearer token is not the one of this service: it stands in connection.json in the data folder.');
+      throw new JobError(
+        'unauthorized',
+        'The bearer token is not the one of this service: it stands in connection.json in the data folder.',
+      );
     }
     if (access === 'login') {
       const token = new URLSearchParams(request.url?.split('?')[1]).get('token');
@@ -65,7 +68,10 @@ export class Guard {
     }
     const cookie = cookieOf(request.headers, this.#cookieName(request));
     if (cookie !== undefined && timingSafeEqual(digest(cookie), this.#cookieDigest)) return 'cookie';
-    throw new JobError('unauthorized', 'Send "Authorization: Bearer <token>", or open in the browser the address that the service prints at its start.');
+    throw new JobError(
+      'unauthorized',
+      'Send "Authorization: Bearer <token>", or open in the browser the address that the service prints at its start.',
+    );
   }
 
   #isToken(token: string): boolean {
@@ -81,7 +87,10 @@ export class Guard {
     const [, name, port] = /^(\[[\da-f:.]+\]|[^:[\]/?#@\s]+)(?::(\d{1,5}))?$/i.exec(host) ?? [];
     const defaultPort = this.#options.certificate ? 443 : 80;
     if (name !== undefined && this.#isOurName(name.toLowerCase()) && Number(port ?? defaultPort) === request.socket.localPort) return;
-    throw new JobError('forbidden', `The Host header ${JSON.stringify(host)} does not name this service. Use the address that it prints at its start.`);
+    throw new JobError(
+      'forbidden',
+      `The Host header ${JSON.stringify(host)} does not name this service. Use the address that it prints at its start.`,
+    );
   }
 
   #isOurName(name: string): boolean {

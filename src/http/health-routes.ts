@@ -62,7 +62,9 @@ export function healthRoutes(context: GatewayContext): Route[] {
       const manager = await stats().catch(() => null);
       reply.code(manager ? 200 : 503);
       const gateway = { watchers: hub.watchers, openStreams: longLived.count };
-      return { status: manager ? 'ok' : 'unavailable', version: packageVersion, durability, gateway, manager } satisfies z.infer<typeof healthSchema>;
+      return { status: manager ? 'ok' : 'unavailable', version: packageVersion, durability, gateway, manager } satisfies z.infer<
+        typeof healthSchema
+      >;
     },
   };
 

@@ -8,7 +8,9 @@ const number = (text: unknown): unknown => (text === '' || text === undefined ? 
 const statuses = z.preprocess(listed, z.array(z.enum(JOB_STATUSES)).max(JOB_STATUSES.length).optional()).optional();
 const labels = z
   .preprocess(listed, z.array(z.string().regex(/^[^=]+=/, 'key=value')).optional())
-  .transform((pairs) => pairs && Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])))
+  .transform(
+    (pairs) => pairs && Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])),
+  )
   .optional();
 
 const { type, text, sort, limit } = REQUESTS.list.shape;

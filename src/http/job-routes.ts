@@ -69,7 +69,10 @@ export function jobRoutes(context: GatewayContext): Route[] {
     summary: 'Get a job',
     access: 'token',
     headers: [...READ_HEADERS, 'If-None-Match'],
-    answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG }, 304: { description: 'The job still has the version of If-None-Match' } },
+    answers: {
+      200: { description: 'The job', schema: ANSWERS.get, headers: ETAG },
+      304: { description: 'The job still has the version of If-None-Match' },
+    },
     errors: [...ASK_ERRORS, 'job_not_found'],
     async handle(request, reply) {
       const text = await ask(request, 'get', JSON.stringify({ id: idOf(request) }));
@@ -142,20 +145,18 @@ export function jobRoutes(context: GatewayContext): Route[] {
     handle: async (request, reply) => sendJson(reply, await ask(request, 'stats', '{}')),
   };
 
-  const commands = COMMANDS.map(
-    (verb): Route => ({
-      method: 'POST',
-      path: `/v1/jobs/{id}/${verb}`,
-      operationId: `${verb}Job`,
-      summary: `${verb.charAt(0).toUpperCase()}${verb.slice(1)} a job`,
-      access: 'token',
-      headers: CHANGE_HEADERS,
-      body: { schema: commandBody, required: false },
-      answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
-      errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
-      handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),
-    }),
-  );
+  const commands = COMMANDS.map((verb): Route => ({
+    method: 'POST',
+    path: `/v1/jobs/{id}/${verb}`,
+    operationId: `${verb}Job`,
+    summary: `${verb.charAt(0).toUpperCase()}${verb.slice(1)} a job`,
+    access: 'token',
+    headers: CHANGE_HEADERS,
+    body: { schema: commandBody, required: false },
+    answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+    handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),
+  }));
 
   const verbs = [...VERBS, ...READER_VERBS].map((verb): Route => {
     const reads = READ_VERBS.has(verb as Verb) || verb in READER_REQUESTS;

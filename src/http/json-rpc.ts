@@ -46,11 +46,18 @@ function requestOf(value: unknown): RpcRequest | RpcFault {
   const { jsonrpc, id, method, params = {} } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const known = isId(id) ? id : undefined;
   if (jsonrpc !== '2.0' || typeof method !== 'string' || (id !== undefined && known === undefined)) {
-    const error = new JobError('invalid_request', 'This is not a JSON-RPC 2.0 request: {"jsonrpc":"2.0","id":1,"method":"jobs.list","params":{}}.');
+    const error = new JobError(
+      'invalid_request',
+      'This is not a JSON-RPC 2.0 request: {"jsonrpc":"2.0","id":1,"method":"jobs.list","params":{}}.',
+    );
     return new RpcFault(-32600, known ?? null, error);
   }
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    return new RpcFault(-32602, known ?? null, new JobError('invalid_request', 'params is an object: the body of the verb.', { field: 'params' }));
+    return new RpcFault(
+      -32602,
+      known ?? null,
+      new JobError('invalid_request', 'params is an object: the body of the verb.', { field: 'params' }),
+    );
   }
   return { id: known, method, params: params as Record<string, unknown> };
 }

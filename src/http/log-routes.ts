@@ -60,7 +60,10 @@ async function followLog(context: GatewayContext, request: FastifyRequest, reply
     else early.push(lines);
   };
   const { stop } = await context.logs.follow({ ...query, after }, send);
-  if (reply.raw.destroyed) return stop();
+  if (reply.raw.destroyed) {
+    stop();
+    return;
+  }
   stream = new EventStream(reply, context);
   stream.onClose(stop);
   early.forEach(send);

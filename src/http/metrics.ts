@@ -34,13 +34,25 @@ export function metricsText(context: GatewayContext, stats: Answers['stats'] | n
     counter('asks_total', 'Requests to the JobManager.', [counters.asks]);
     counter('commits_total', 'Records appended to the journal.', [counters.commits]);
     counter('changes_total', 'Changes of jobs in those records.', [counters.changes]);
-    counter('errors_total', 'Requests answered with an error.', ...Object.entries(counters.errors).map(([code, n]): Sample => [n, { code }]));
+    counter(
+      'errors_total',
+      'Requests answered with an error.',
+      ...Object.entries(counters.errors).map(([code, n]): Sample => [n, { code }]),
+    );
   }
   gauge('watchers', 'Watchers of this gateway.', [context.hub.watchers]);
   gauge('open_streams', 'WebSockets and event streams of this gateway.', [context.longLived.count]);
   const routes = context.counters.all();
-  counter('http_requests_total', 'Answered HTTP requests.', ...routes.map(({ requests, ...labels }): Sample => [requests, labelsOf(labels)]));
-  counter('http_request_seconds_total', 'Time that they took.', ...routes.map(({ seconds, ...labels }): Sample => [seconds, labelsOf(labels)]));
+  counter(
+    'http_requests_total',
+    'Answered HTTP requests.',
+    ...routes.map(({ requests, ...labels }): Sample => [requests, labelsOf(labels)]),
+  );
+  counter(
+    'http_request_seconds_total',
+    'Time that they took.',
+    ...routes.map(({ seconds, ...labels }): Sample => [seconds, labelsOf(labels)]),
+  );
 
   const { user, system } = process.cpuUsage();
   const memory = process.memoryUsage();
@@ -55,6 +67,8 @@ const labelsOf = ({ method, route, status }: { method: string; route: string; st
 
 function labelText(labels: Labels | undefined): string {
   if (!labels) return '';
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${String(value).replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`);
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${String(value).replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`,
+  );
   return `{${pairs.join(',')}}`;
 }

@@ -39,7 +39,12 @@ function openapiOf(routes: readonly Route[]): Json {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Tallyman', version: packageVersion, description: 'A job manager for transfers and any other work.', license: { name: 'Apache-2.0' } },
+    info: {
+      title: 'Tallyman',
+      version: packageVersion,
+      description: 'A job manager for transfers and any other work.',
+      license: { name: 'Apache-2.0' },
+    },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }, { cookie: [] }],
     paths,
@@ -62,7 +67,12 @@ function operationOf(route: Route, requests: SchemaRegistry, answers: SchemaRegi
     ...(access === 'probe' ? { security: [] } : {}),
     parameters: [...pathParameters(route.path), ...queryParameters(route.query), ...headerParameters(route.headers)],
     ...(body
-      ? { requestBody: { required: body.required, content: { 'application/json': { schema: refTo(requests, body.schema, `${operationId}_request`) } } } }
+      ? {
+          requestBody: {
+            required: body.required,
+            content: { 'application/json': { schema: refTo(requests, body.schema, `${operationId}_request`) } },
+          },
+        }
       : {}),
     responses: { ...problemResponses(route.errors), ...(Object.fromEntries(responses) as Json) },
   };
@@ -70,7 +80,10 @@ function operationOf(route: Route, requests: SchemaRegistry, answers: SchemaRegi
 
 function responseOf({ description, type, schema, headers }: RouteAnswer, name: string, answers: SchemaRegistry): Json {
   const types = [type ?? (schema ? 'application/json' : [])].flat();
-  const content = types.map((each) => [each, each === 'application/json' && schema ? { schema: refTo(answers, schema, name) } : { schema: { type: 'string' } }]);
+  const content = types.map((each) => [
+    each,
+    each === 'application/json' && schema ? { schema: refTo(answers, schema, name) } : { schema: { type: 'string' } },
+  ]);
   const described = Object.entries(headers ?? {}).map(([header, text]) => [header, { description: text, schema: { type: 'string' } }]);
   return {
     description,
@@ -96,7 +109,14 @@ function queryParameters(query: z.ZodType | undefined): Json[] {
   if (!query) return [];
   const { properties = {} } = z.toJSONSchema(query, { io: 'input' });
   // Lists are written with commas.
-  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, style: 'form', explode: false, schema }));
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    style: 'form',
+    explode: false,
+    schema,
+  }));
 }
 
 const headerParameters = (headers: Route['headers'] = []): Json[] =>
@@ -116,7 +136,7 @@ function schemasOf(registry: SchemaRegistry, io: 'input' | 'output'): Json {
     unrepresentable: 'any',
     // A later version may answer more: clients are not to refuse it.
     override: ({ jsonSchema }) => {
-      if (io === 'output') delete jsonSchema.additionalProperties;
+      if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
     },
   });
   return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _schema, $id: _id, ...schema }]) => [id, schema]));

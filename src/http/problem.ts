@@ -45,7 +45,9 @@ function fromFramework(thrown: unknown): JobError | null {
   if (!(thrown instanceof Error)) return null;
   const { code, statusCode } = thrown as { code?: unknown; statusCode?: unknown };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new JobError('payload_too_large', `The request body has more than ${LIMITS.requestBytes} bytes. Send it in parts.`, { limit: LIMITS.requestBytes });
+    return new JobError('payload_too_large', `The request body has more than ${LIMITS.requestBytes} bytes. Send it in parts.`, {
+      limit: LIMITS.requestBytes,
+    });
   }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new JobError('unsupported_media_type', 'Send the body as JSON with the header "Content-Type: application/json".');

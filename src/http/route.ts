@@ -54,9 +54,21 @@ export interface Route {
 /** Errors that any route but a probe can answer. */
 export const ANY_ERRORS = ['unauthorized', 'forbidden', 'not_found', 'method_not_allowed', 'internal'] as const satisfies ErrorCode[];
 /** Errors of whatever is asked of the JobManager. */
-export const ASK_ERRORS = [...ANY_ERRORS, 'invalid_request', 'overloaded', 'unavailable', 'ask_timeout', 'outcome_unknown'] as const satisfies ErrorCode[];
+export const ASK_ERRORS = [
+  ...ANY_ERRORS,
+  'invalid_request',
+  'overloaded',
+  'unavailable',
+  'ask_timeout',
+  'outcome_unknown',
+] as const satisfies ErrorCode[];
 /** Errors of whatever changes jobs. */
-export const CHANGE_ERRORS = [...ASK_ERRORS, 'payload_too_large', 'unsupported_media_type', 'storage_failed'] as const satisfies ErrorCode[];
+export const CHANGE_ERRORS = [
+  ...ASK_ERRORS,
+  'payload_too_large',
+  'unsupported_media_type',
+  'storage_failed',
+] as const satisfies ErrorCode[];
 
 /** Registers the routes, and answers `method_not_allowed` for the other methods of their paths. */
 export function registerRoutes(app: FastifyInstance, routes: readonly Route[]): void {
@@ -95,7 +107,8 @@ export const idOf = (request: FastifyRequest): string => (request.params as { id
 export function bodyWithId(request: FastifyRequest): string {
   const text = bodyOf(request).trim();
   const value = parseJson(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new JobError('invalid_request', 'The request body is a JSON object.');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new JobError('invalid_request', 'The request body is a JSON object.');
   const id = idOf(request);
   if ('ids' in value || ('id' in value && value.id !== id)) {
     throw new JobError('invalid_request', 'The path names the job: leave id and ids out of the body.', { field: 'id' });

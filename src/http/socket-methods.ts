@@ -84,7 +84,10 @@ export class SocketMethods {
   #ask(method: string, body: string): Promise<string> {
     const verb = method.startsWith('jobs.') ? method.slice('jobs.'.length) : '';
     if (!verbs.has(verb)) {
-      throw new JobError('not_found', `There is no method ${JSON.stringify(method.slice(0, 100))}: jobs.<verb>, jobs.watch, jobs.unwatch, logs.follow and logs.unfollow are there.`);
+      throw new JobError(
+        'not_found',
+        `There is no method ${JSON.stringify(method.slice(0, 100))}: jobs.<verb>, jobs.watch, jobs.unwatch, logs.follow and logs.unfollow are there.`,
+      );
     }
     const { client, config } = this.#context;
     return client.askText(verb as Verb | ReaderVerb, body, withWait(verb as Verb | ReaderVerb, body, {}, config.askTimeoutMs));

@@ -8,7 +8,9 @@ import { toJobError } from './problem.js';
 import { SocketMethods, type MethodAnswer } from './socket-methods.js';
 
 /** Why a socket was closed by the service, beside WebSocket's own codes. */
-export const CLOSE_CODES = { goingAway: 1001, unsupportedData: 1003, tryAgainLater: 1013 } as const;
+const CLOSE_CODES = { goingAway: 1001, unsupportedData: 1003, tryAgainLater: 1013 } as const;
+
+const GOODBYE_MS = 1000;
 
 /** JSON-RPC 2.0 over one WebSocket. Ends itself when the other side is gone or too slow. */
 export class SocketSession implements Closable {
@@ -38,6 +40,8 @@ export class SocketSession implements Closable {
 
   close(): void {
     this.#ws.close(CLOSE_CODES.goingAway, 'the service ends');
+    // Who does not say goodbye in return must not keep the service from ending.
+    setTimeout(() => this.#ws.terminate(), GOODBYE_MS).unref();
   }
 
   async #receive(data: RawData, isBinary: boolean): Promise<void> {
@@ -72,7 +76,11 @@ export class SocketSession implements Closable {
   async #call({ method, params }: RpcRequest): Promise<MethodAnswer> {
     if (this.#inFlight >= LIMITS.socketRequestsInFlight) {
       const limit = LIMITS.socketRequestsInFlight;
-      throw new JobError('overloaded', `${limit} requests of this socket wait for their answers already. Wait for some of them, then repeat this one.`, { limit });
+      throw new JobError(
+        'overloaded',
+        `${limit} requests of this socket wait for their answers already. Wait for some of them, then repeat this one.`,
+        { limit },
+      );
     }
     this.#inFlight += 1;
     try {

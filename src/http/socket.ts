@@ -12,12 +12,13 @@ import { SocketSession } from './socket-session.js';
 const SOCKET_PATH = '/v1/socket';
 
 /** Opens a JSON-RPC session for every WebSocket that the guard lets in. */
-export function acceptSockets(server: Server, guard: Guard, context: GatewayContext): void {
+export function acceptSockets(server: Server, guard: Guard, context: GatewayContext, isClosing: () => boolean): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload: LIMITS.requestBytes, perMessageDeflate: false });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A client that leaves while it is answered is no error of ours.
     socket.on('error', () => undefined);
     try {
+      if (isClosing()) throw new JobError('unavailable', 'The service is ending. Nothing was done.');
       admit(request, guard);
       sockets.handleUpgrade(request, socket, head, (ws) => new SocketSession(ws, context));
     } catch (thrown) {
@@ -29,7 +30,10 @@ export function acceptSockets(server: Server, guard: Guard, context: GatewayCont
 function admit(request: IncomingMessage, guard: Guard): void {
   guard.admit(request, 'token', true);
   if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-    throw new JobError('invalid_request', 'Only WebSocket is spoken beside HTTP/1.1: send the request without the Upgrade header (curl: --http1.1).');
+    throw new JobError(
+      'invalid_request',
+      'Only WebSocket is spoken beside HTTP/1.1: send the request without the Upgrade header (curl: --http1.1).',
+    );
   }
   if (request.url?.split('?')[0] !== SOCKET_PATH) throw new JobError('not_found', `A WebSocket is only at ${SOCKET_PATH}.`);
 }

@@ -31,7 +31,10 @@ export class ConnectionMonitor {
 
 const monitors = new WeakMap<NatsConnection, ConnectionMonitor>();
 
-/** The one monitor of `nc`: an iterator of `nc.status()` cannot be given back, so there must not be one a reader. */
+/**
+ * The one monitor of `nc`: an iterator of `nc.status()` cannot be given back, so there must not be one a reader.
+ * Ask for it while the connection is new: it takes it for connected.
+ */
 export function monitorOf(nc: NatsConnection): ConnectionMonitor {
   let monitor = monitors.get(nc);
   if (!monitor) monitors.set(nc, (monitor = new ConnectionMonitor(nc)));

@@ -1,7 +1,8 @@
-import { DeliverPolicy, DiscardPolicy, ErrorCode, NatsError, RetentionPolicy, StorageType, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
+import { DiscardPolicy, ErrorCode, NatsError, RetentionPolicy, StorageType, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
 import { AppendRefused, JournalUnreadable, type Journal, type JournalRecord, type JournalState, type RecordDraft } from '../../actors/journal.js';
 import { subjectsOf } from '../subjects.js';
 import { decodeRecord, encodeRecord } from './journal-record.js';
+import { StreamTail, type StreamMessage } from './stream-tail.js';
 
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_MESSAGE_FOUND = 10037;
@@ -15,6 +16,7 @@ export interface JetStreamJournalOptions {
 
 /** The journal in JetStream: one stream, one subject, one record a commit. */
 export class JetStreamJournal implements Journal {
+  readonly #nc: NatsConnection;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #stream: string;
@@ -47,6 +49,7 @@ export class JetStreamJournal implements Journal {
 
   private constructor({ nc, prefix, appendTimeoutMs = 5000 }: JetStreamJournalOptions, jsm: JetStreamManager) {
     const { journal, journalStream } = subjectsOf(prefix);
+    this.#nc = nc;
     this.#js = nc.jetstream({ timeout: 5000 });
     this.#jsm = jsm;
     this.#stream = journalStream;
@@ -56,23 +59,44 @@ export class JetStreamJournal implements Journal {
 
   async read(onRecord: (record: JournalRecord) => void, fromSeq = 0): Promise<JournalState> {
     const state = await this.state();
-    let next = Math.max(fromSeq, state.firstSeq);
-    if (next > state.lastSeq) return state;
-    const consumer = await this.#js.consumers.get(this.#stream, { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next });
-    const messages = await consumer.consume({ max_messages: 100 });
-    try {
-      for await (const message of messages) {
-        if (message.seq < next) continue;
-        if (message.seq > next) throw new JournalUnreadable(next, `Record ${next} of the journal is missing: after ${next - 1} comes ${message.seq}.`);
-        onRecord(decodeRecord(message.data, message.seq));
-        if (message.seq === state.lastSeq) return state;
+    const first = Math.max(fromSeq, state.firstSeq);
+    if (first > state.lastSeq) return state;
+    await new Promise<void>((resolve, reject) => {
+      let next = first;
+      const take = ({ seq, data }: StreamMessage) => {
+        if (seq > next) throw new JournalUnreadable(next, `Record ${next} of the journal is missing: after ${next - 1} comes ${seq}.`);
+        onRecord(decodeRecord(data, seq));
         next += 1;
-      }
-      throw new JournalUnreadable(next, `The journal ended at record ${next} while it was read, before its last, ${state.lastSeq}.`);
-    } finally {
-      messages.stop();
-      await consumer.delete().catch(() => false);
-    }
+        if (seq === state.lastSeq) end(resolve);
+      };
+      const tail = new StreamTail({
+        nc: this.#nc,
+        stream: this.#stream,
+        role: 'journal',
+        onMessage: (message) => {
+          if (message.seq < next || message.seq > state.lastSeq) return;
+          try {
+            take(message);
+          } catch (error) {
+            end(() => {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            });
+          }
+        },
+        onLost: () => {
+          end(() => {
+            reject(new JournalUnreadable(next, `The journal lost record ${next}, or was made anew, while it was read.`));
+          });
+          return next;
+        },
+      });
+      const end = (settle: () => void) => {
+        tail.stop();
+        settle();
+      };
+      tail.start(() => first - 1).catch(reject);
+    });
+    return state;
   }
 
   async append(record: RecordDraft, expectedSeq: number): Promise<void> {

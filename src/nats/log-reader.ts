@@ -4,6 +4,7 @@ import { LIMITS } from '../../actors/limits.js';
 import type { ReaderRequests } from '../../actors/requests.js';
 import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
+import { monitorOf } from './connection-monitor.js';
 import { decodeLines, messageOf } from './log-batch.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
 
@@ -29,6 +30,7 @@ export class LogReader {
 
   constructor({ nc, prefix }: { nc: NatsConnection; prefix: string }) {
     this.#nc = nc;
+    monitorOf(nc);
     this.#subjects = subjectsOf(prefix);
   }
 

@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '../../actors/limits.js';
 import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
-import { monitorOf } from './connection-monitor.js';
+import { monitorOf, type ConnectionMonitor } from './connection-monitor.js';
 import { LogQueue } from './log-queue.js';
 
 const FLUSH_EVERY_MS = 200;
 const MESSAGE_BYTES = 64 * 1024;
-const PUBLISH_TIMEOUT_MS = 3000;
+const PUBLISH_TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
-const FLUSH_TIMEOUT_MS = 5000;
+const FLUSH_TIMEOUT_MS = 3000;
 /** Jobs whose bytes are counted: far more than run at once in one worker. */
 const COUNTED_JOBS = 1000;
 
@@ -30,6 +30,7 @@ interface Batch {
  */
 export class LogWriter {
   readonly #nc: NatsConnection;
+  readonly #connection: ConnectionMonitor;
   readonly #js: JetStreamClient;
   readonly #subjects: Subjects;
   readonly #queues = new Map<string, LogQueue>();
@@ -40,7 +41,8 @@ export class LogWriter {
 
   constructor(nc: NatsConnection, prefix: string) {
     this.#nc = nc;
-    this.#js = nc.jetstream({ timeout: PUBLISH_TIMEOUT_MS });
+    this.#connection = monitorOf(nc);
+    this.#js = nc.jetstream();
     this.#subjects = subjectsOf(prefix);
   }
 
@@ -92,14 +94,14 @@ export class LogWriter {
 
   async #sendAll(): Promise<void> {
     while (!this.#nc.isClosed() && (this.#unsent ??= this.#nextBatch())) {
-      if (monitorOf(this.#nc).connected && (await this.#publish(this.#unsent))) this.#unsent = null;
+      if (this.#connection.connected && (await this.#publish(this.#unsent))) this.#unsent = null;
       else await sleep(RETRY_MS, undefined, { ref: false });
     }
   }
 
   async #publish({ subject, id, text }: Batch): Promise<boolean> {
     try {
-      await this.#js.publish(subject, text, { msgID: id });
+      await this.#js.publish(subject, text, { msgID: id, timeout: PUBLISH_TIMEOUT_MS });
       return true;
     } catch {
       return false;

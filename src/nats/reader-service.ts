@@ -1,4 +1,5 @@
 import { deferred, type NatsConnection, type ServiceMsg } from 'nats';
+import { setMaxListeners } from 'node:events';
 import type { z } from 'zod';
 import { JobError } from '../../actors/errors.js';
 import { LIMITS } from '../../actors/limits.js';
@@ -25,6 +26,7 @@ export async function startReaderService(options: ReaderServiceOptions): Promise
   const { nc, prefix, hub, logs, writeLog } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  setMaxListeners(0, signal);
   let parked = 0;
 
   const park = async <T extends { waitMs: number }>(request: T, answer: (request: T) => Promise<object>): Promise<object> => {

@@ -10,7 +10,7 @@ import {
 } from 'nats';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../actors/errors.js';
-import { INBOX_PREFIX } from '../subjects.js';
+import { INBOX_PREFIX, type Role } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
 
 /** A message as it stands in a stream. `left` is how many more wait behind it now; `atMs` is when it was stored. */
@@ -33,6 +33,8 @@ export interface StreamTailOptions {
   nc: NatsConnection;
   stream: string;
   filterSubject?: string;
+  /** Whose connection it is. Default: the gateway's. */
+  role?: Role;
   /** Called in the order of the stream; may be called before `start` has resolved. */
   onMessage: (message: StreamMessage) => void;
   /** What came after the tail's `seq` is gone: purged, or the stream was made anew. Answers the sequence to go on after. */
@@ -73,7 +75,8 @@ export class StreamTail {
   constructor(options: StreamTailOptions) {
     this.#options = options;
     this.#leaveMonitor = monitorOf(options.nc).onChange((connected) => {
-      if (connected && this.#subscription) void this.#reopen();
+      this.#retries = 0;
+      if (connected && this.#created !== '') void this.#reopen();
     });
     this.#watchdog = setInterval(() => this.#checkSilence(), HEARTBEAT_MS).unref();
   }
@@ -108,6 +111,8 @@ export class StreamTail {
   /** What the stream keeps now. Throws `unavailable`. */
   async state(): Promise<StreamState> {
     try {
+      // A request would wait for the connection, and might be done when nobody wants it any more.
+      if (!monitorOf(this.#options.nc).connected) throw new Error('the connection to NATS is down');
       const { created, state } = await (await this.#jsm()).streams.info(this.#options.stream);
       return { created, firstSeq: state.first_seq, lastSeq: state.last_seq };
     } catch (cause) {
@@ -117,7 +122,7 @@ export class StreamTail {
 
   async #open(): Promise<number> {
     const { nc, stream, filterSubject } = this.#options;
-    const inbox = createInbox(INBOX_PREFIX.gateway);
+    const inbox = createInbox(INBOX_PREFIX[this.#options.role ?? 'gateway']);
     this.#delivered = 0;
     this.#heardAtMs = performance.now();
     const subscription = nc.subscribe(inbox, {
@@ -200,7 +205,8 @@ export class StreamTail {
       this.#close();
       if (this.#retries > 0) await sleep(Math.min(25 * 2 ** this.#retries, RETRY_MAX_MS), undefined, { ref: false });
       this.#retries++;
-      if (!monitorOf(this.#options.nc).connected) continue;
+      // The reconnect begins it again.
+      if (!monitorOf(this.#options.nc).connected) break;
       try {
         const state = await this.state();
         if (this.#isStopped()) break;

@@ -4,6 +4,7 @@ import { JobError } from '../../actors/errors.js';
 import type { Job } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import { subjectsOf } from '../subjects.js';
+import { monitorOf } from './connection-monitor.js';
 import { JournalFollower } from './journal-follower.js';
 import { takeSnapshot, type SnapshotClient } from './job-snapshot.js';
 import type { JobChange } from './recent-changes.js';
@@ -84,6 +85,7 @@ export class WatchHub {
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
+    monitorOf(options.nc);
   }
 
   get watchers(): number {

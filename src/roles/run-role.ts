@@ -100,13 +100,17 @@ function printUrl(url: string, token: string): void {
   process.stdout.write(`Tallyman runs. Open ${url}/?token=${token}\n`);
 }
 
-/** The first signal asks for a clean stop, a second one ends the process at once. */
+/**
+ * The first signal asks for a clean stop, a later one ends the process at once.
+ * Under npm one Ctrl-C comes twice, from the terminal and passed on by npm: that is one.
+ */
 function signalled(): Promise<null> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAtMs: number | null = null;
     const onSignal = () => {
-      if (asked) process.exit(130);
-      asked = true;
+      const nowMs = performance.now();
+      if (askedAtMs !== null && nowMs - askedAtMs > SAME_SIGNAL_MS) process.exit(130);
+      askedAtMs ??= nowMs;
       resolve(null);
     };
     process.on('SIGINT', onSignal);

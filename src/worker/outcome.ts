@@ -23,11 +23,11 @@ const SHOWS: Record<Outcome['verb'], readonly JobStatus[]> = {
 
 /** Reports how one attempt ended. A repeat is harmless: the manager knows the attempt by its number. */
 export class OutcomeReport {
-  readonly #client: JobClient;
+  readonly #client: Pick<JobClient, 'ask' | 'get'>;
   readonly #attempt: AttemptId;
   #mayBeDone = false;
 
-  constructor(client: JobClient, attempt: AttemptId) {
+  constructor(client: Pick<JobClient, 'ask' | 'get'>, attempt: AttemptId) {
     this.#client = client;
     this.#attempt = attempt;
   }

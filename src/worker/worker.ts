@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import { createActor, waitFor } from 'xstate';
 import type { ErrorCode } from '../../actors/errors.js';
@@ -15,6 +16,7 @@ import { AttemptRun, now, type AttemptTools, type LogSink } from './attempt-run.
 
 /** A claim waits this long for a job. Short, since a stopping worker waits for its last claim. */
 const CLAIM_WAIT_MS = 1000;
+const CLAIM_SLACK_MS = 250;
 /** A stop takes at most this long; what could not be given back by then is, at the next start. */
 const STOP_LIMIT_MS = 20_000;
 
@@ -124,7 +126,11 @@ function verdictOf(result: ItemResult<ProgressAnswer> | undefined, sentAt: numbe
 /** Processes of a worker that was killed may still write: nothing is given back before they have ended. */
 async function endOldChildren(files: AttemptFiles): Promise<AttemptRecord[]> {
   const records = await files.leftovers();
+  if (records.length === 0) return [];
+  // The last claim of the killed worker may still wait in the manager: a job given back now would go to it.
+  const claimOver = delay(CLAIM_WAIT_MS + CLAIM_SLACK_MS);
   const ended = await Promise.all(records.map(({ owner, id, attempt }) => endAttempt(owner, attemptName({ jobId: id, attempt }))));
+  await claimOver;
   return records.filter((_, index) => ended[index]);
 }
 

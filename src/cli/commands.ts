@@ -1,0 +1,33 @@
+import type { Command } from './command.js';
+import { cleanup } from './commands/cleanup.js';
+import { completionFor } from './commands/completion.js';
+import { copy } from './commands/copy.js';
+import { create } from './commands/create.js';
+import { doctor } from './commands/doctor.js';
+import { helpFor } from './commands/help.js';
+import { history } from './commands/history.js';
+import { list } from './commands/list.js';
+import { logs } from './commands/logs.js';
+import { ROLES } from './commands/roles.js';
+import { show } from './commands/show.js';
+import { stats } from './commands/stats.js';
+import { STEERING } from './commands/steer.js';
+import { watch } from './commands/watch.js';
+
+/** Every command. Help, completion and the docs are made from this table. */
+export const COMMANDS: readonly Command[] = [
+  ...ROLES,
+  copy,
+  create,
+  list,
+  show,
+  watch,
+  logs,
+  history,
+  stats,
+  ...STEERING,
+  cleanup,
+  doctor,
+  completionFor(() => COMMANDS),
+  helpFor(() => COMMANDS),
+];

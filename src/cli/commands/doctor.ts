@@ -1,0 +1,158 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { JobError } from '../../../actors/errors.js';
+import { packageVersion } from '../../package-root.js';
+import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
+import { CLIENT_OPTIONS } from '../args.js';
+import type { Command } from '../command.js';
+import { readConnection, type Connection } from '../connection-file.js';
+import type { Context } from '../context.js';
+import { EXIT_CODES } from '../exit-codes.js';
+import { loginOf, placeOf } from '../service.js';
+import type { Style } from '../terminal.js';
+
+const HTTP_TIMEOUT_MS = 3_000;
+const OTHERS_MAY = 0o077;
+const NAME_COLUMNS = 14;
+
+interface Finding {
+  name: string;
+  level: 'ok' | 'warning' | 'problem';
+  message: string;
+  advice?: string;
+}
+
+const LEVELS: Record<Finding['level'], { word: string; styles: readonly Style[] }> = {
+  ok: { word: 'ok      ', styles: ['green'] },
+  warning: { word: 'warning ', styles: ['yellow'] },
+  problem: { word: 'problem ', styles: ['red'] },
+};
+
+export const doctor: Command = {
+  name: 'doctor',
+  group: 'help',
+  args: '',
+  minArgs: 0,
+  maxArgs: 0,
+  summary: 'what is installed, reachable and allowed, and how durable an acknowledgement is',
+  options: CLIENT_OPTIONS,
+  examples: [['tallyman doctor', 'when something does not work']],
+  async run(context) {
+    const findings = [...programs(context), ...(await rootFolders(context)), ...(await dataFolder(context)), ...(await service(context))];
+    const worst = findings.some((finding) => finding.level === 'problem') ? EXIT_CODES.failed.code : EXIT_CODES.ok.code;
+    if (context.json) context.terminal.json({ version: packageVersion, ok: worst === EXIT_CODES.ok.code, findings });
+    else findings.forEach((finding) => print(finding, context));
+    return worst;
+  },
+};
+
+function print({ name, level, message, advice }: Finding, { terminal }: Context): void {
+  terminal.print([LEVELS[level].word, ...LEVELS[level].styles], [name.padEnd(NAME_COLUMNS), 'bold'], message);
+  if (advice !== undefined) terminal.print(`${' '.repeat(LEVELS[level].word.length + NAME_COLUMNS)}${advice}`);
+}
+
+function programs({ config }: Context): Finding[] {
+  return [
+    { name: 'tallyman', level: 'ok', message: `${packageVersion} on Node ${process.versions.node}` },
+    program('rsync', findTool('rsync'), 'problem', 'Install it: "apt-get install rsync" or "brew install rsync".'),
+    program('nats-server', findTool('nats-server', config.natsServer), 'warning', 'Only needed without TALLYMAN_NATS_URL. "npm start" fetches it.'),
+  ];
+}
+
+function program(name: ToolName, tool: Tool | null, missing: 'problem' | 'warning', advice: string): Finding {
+  if (!tool) return { name, level: missing, message: 'not found, or too old', advice };
+  const version = versionOf(tool);
+  if (version === null) return { name, level: 'problem', message: `${tool.path} does not run`, advice };
+  return { name, level: 'ok', message: `${version} (${tool.path})` };
+}
+
+async function rootFolders({ config }: Context): Promise<Finding[]> {
+  const findings = config.roots.map(async (root): Promise<Finding> => {
+    const there = await stat(root).catch(() => null);
+    if (!there?.isDirectory()) {
+      return {
+        name: 'folder',
+        level: 'warning',
+        message: `${root} is allowed but is no folder here`,
+        advice: 'Make it, or leave it out of TALLYMAN_ROOTS.',
+      };
+    }
+    const writable = await access(root, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    return { name: 'folder', level: 'ok', message: `${root} is allowed${writable ? '' : ', for this user to read only'}` };
+  });
+  return Promise.all(findings);
+}
+
+async function dataFolder({ config }: Context): Promise<Finding[]> {
+  const name = 'data folder';
+  const there = await stat(config.dataDir).catch(() => null);
+  if (!there) return [{ name, level: 'ok', message: `${config.dataDir} is not there yet; the first start makes it` }];
+  if ((there.mode & OTHERS_MAY) !== 0) {
+    return [
+      {
+        name,
+        level: 'warning',
+        message: `${config.dataDir} is open to other users`,
+        advice: `It holds passwords: chmod 700 ${JSON.stringify(config.dataDir)}`,
+      },
+    ];
+  }
+  return [{ name, level: 'ok', message: config.dataDir }];
+}
+
+async function service(context: Context): Promise<Finding[]> {
+  const { config } = context;
+  try {
+    const login = await loginOf(config);
+    const client = await context.service.client();
+    const nats: Finding = { name: 'NATS', level: 'ok', message: `connected to ${placeOf(login)}` };
+    const connection = await readConnection(config.dataDir).catch(() => null);
+    const started = performance.now();
+    const stats = await client.ask('stats', {});
+    const tookMs = Math.round(performance.now() - started);
+    const manager: Finding = { name: 'job manager', level: 'ok', message: `answers in ${tookMs} ms; ${stats.total} jobs` };
+    return [nats, manager, await watching(context), ...(await gateway(connection))];
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    return [{ name: 'service', level: 'problem', message: error.message }];
+  }
+}
+
+async function watching(context: Context): Promise<Finding> {
+  const client = await context.service.client();
+  return client.ask('changes', { ids: ['none'] }).then(
+    () => ({ name: 'watching', level: 'ok', message: 'changes are told at once' }),
+    (error: unknown) => ({
+      name: 'watching',
+      level: 'warning',
+      message: messageOf(error),
+      advice: 'Without a gateway commands look once a second.',
+    }),
+  );
+}
+
+/** The gateway knows what its NATS server's acknowledgement is worth. */
+async function gateway(connection: Connection | null): Promise<Finding[]> {
+  if (!connection) return [{ name: 'gateway', level: 'warning', message: 'its address is only known from the data folder of the service' }];
+  const { url, token } = connection.http;
+  try {
+    const response = await fetch(`${url}/healthz`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(HTTP_TIMEOUT_MS),
+    });
+    const health = (await response.json()) as { durability?: string };
+    const level = response.ok ? 'ok' : 'problem';
+    const durability = health.durability ?? 'the gateway does not tell';
+    return [
+      { name: 'gateway', level, message: `${url} answers ${response.status}` },
+      { name: 'durability', level: 'ok', message: durability },
+    ];
+  } catch (error) {
+    return [{ name: 'gateway', level: 'problem', message: `${url} does not answer: ${messageOf(error)}` }];
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,56 @@
+import { isTransferType } from '../../../actors/job.js';
+import type { RequestBody } from '../../job-client.js';
+import { usageError, type Args } from '../args.js';
+import type { Option } from '../command.js';
+import { parseSize } from '../format.js';
+
+/** The flags that say what a job is, for `copy` and `create`. */
+export const JOB_OPTIONS: readonly Option[] = [
+  { name: 'name', value: 'NAME', describe: 'a name for people' },
+  { name: 'label', value: 'KEY=VALUE', multiple: true, describe: 'a label; may be repeated' },
+  { name: 'priority', value: 'N', describe: 'from -100 to 100; higher runs first' },
+  { name: 'max-retries', value: 'N', describe: 'attempts after the first that fails (default 10)' },
+];
+
+export const TRANSFER_OPTIONS: readonly Option[] = [
+  { name: 'exclude', value: 'PATTERN', multiple: true, describe: "leave out what fits, in rsync's patterns; may be repeated" },
+  { name: 'include', value: 'PATTERN', multiple: true, describe: 'keep what fits though an exclude says otherwise; may be repeated' },
+  { name: 'bwlimit', value: 'RATE', describe: 'at most so many bytes a second: 500k, 10M, 1.5GiB' },
+  {
+    name: 'verify',
+    value: 'HOW',
+    choices: ['none', 'size', 'checksum'],
+    describe: 'compare both sides afterwards: none, size or checksum (default none)',
+  },
+];
+
+const TRANSFER_ONLY = TRANSFER_OPTIONS.map((option) => option.name);
+
+/** The part of a create request that the flags say. */
+export function jobBody(args: Args, type: string, paths: { source: string; destination: string } | null): RequestBody<'create'> {
+  const name = args.text('name');
+  const priority = args.whole('priority');
+  const maxRetries = args.whole('max-retries');
+  const body = {
+    labels: args.pairs('label'),
+    ...(name === undefined ? {} : { name }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+  const retries = maxRetries === undefined ? {} : { maxRetries };
+  if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...retries } };
+  const misplaced = TRANSFER_ONLY.find((flag) => args.flag(flag));
+  if (misplaced !== undefined)
+    throw usageError(`--${misplaced} is for transfers (rsync, rclone), not for jobs of type ${JSON.stringify(type)}.`);
+  return { ...body, type, options: retries };
+}
+
+function transferOptions(args: Args) {
+  const limit = args.text('bwlimit');
+  const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
+  return {
+    excludes: args.texts('exclude'),
+    includes: args.texts('include'),
+    ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
+    ...(verify === undefined ? {} : { verify }),
+  };
+}

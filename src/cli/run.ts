@@ -1,0 +1,66 @@
+import { JobError } from '../../actors/errors.js';
+import { packageVersion } from '../package-root.js';
+import { Args, parseCommandArgs } from './args.js';
+import type { Command } from './command.js';
+import { COMMANDS } from './commands.js';
+import { commandNamed } from './commands/help.js';
+import { Context } from './context.js';
+import { EXIT_CODES, exitCodeOfError } from './exit-codes.js';
+import { commandHelp, overview } from './help-text.js';
+
+/** Runs one command line (without the program's name). Resolves with the exit code; never rejects. */
+export async function runCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const plain = new Context(new Args([], new Map(argv.includes('--json') ? [['json', ['']]] : [])), env);
+  try {
+    const [name, ...rest] = argv;
+    if (name === undefined || name === '--help' || name === '-h') {
+      plain.terminal.printText(overview(COMMANDS));
+      return name === undefined ? EXIT_CODES.usage.code : EXIT_CODES.ok.code;
+    }
+    if (name === '--version' || name === '-v') {
+      plain.terminal.print(packageVersion);
+      return EXIT_CODES.ok.code;
+    }
+    const command = commandNamed(name, COMMANDS);
+    const args = parseCommandArgs(command, rest);
+    if (!args.flag('help')) return await runCommand(command, args, new Context(args, env));
+    plain.terminal.printText(commandHelp(command, plain.terminal.columns));
+    return EXIT_CODES.ok.code;
+  } catch (error) {
+    return tell(error, plain);
+  }
+}
+
+async function runCommand(command: Command, args: Args, context: Context): Promise<number> {
+  if (command.group === 'service') return command.run(context, args);
+  const restoreCursor = (): void => context.terminal.endLive('keep');
+  process.on('exit', restoreCursor);
+  try {
+    return await Promise.race([command.run(context, args), interrupted(context)]);
+  } finally {
+    restoreCursor();
+    await context.close();
+  }
+}
+
+/** The service's own roles stop by themselves; the client's commands say first what becomes of the job. */
+function interrupted(context: Context): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let asked = false;
+    const onSignal = (): void => {
+      if (asked) process.exit(EXIT_CODES.interrupted.code);
+      asked = true;
+      context.onInterrupt().then(resolve, reject);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function tell(error: unknown, { terminal, json }: Context): number {
+  const known =
+    error instanceof JobError ? error : new JobError('internal', `Unexpected: ${error instanceof Error ? error.message : String(error)}`);
+  if (json) terminal.jsonError(known.toBody());
+  else terminal.say(['tallyman', 'red'], `: ${known.message}`);
+  return exitCodeOfError(known.code);
+}
