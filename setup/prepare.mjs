@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** The checkout. Everything here runs with nothing but Node and npm on the machine. */
-export const root = path.resolve(import.meta.dirname, '..');
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** The way to a file of the build, for `import()`. */
 export const built = (/** @type {string} */ file) => pathToFileURL(path.join(root, 'dist', file)).href;
@@ -17,6 +17,9 @@ export const say = (text) => console.log(`[setup] ${text}`);
  * Throws an error whose message says what to do.
  */
 export async function prepare() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    throw new Error(`Node ${process.versions.node} is too old: install Node 20.19 or newer (https://nodejs.org).`);
   installPackages();
   build();
   const { provide } = await import('./programs.mjs');

@@ -5,8 +5,12 @@ try {
   await prepare();
   const { provideBrowser } = await import('./programs.mjs');
   provideBrowser();
-  run('npm', ['run', '--silent', 'check']);
-  run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);
+  try {
+    run('npm', ['run', '--silent', 'check']);
+  } finally {
+    // In any case: its last line counts what passed and what failed.
+    run(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);
+  }
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

@@ -153,7 +153,11 @@ async function endLeftover(dataDir: string): Promise<void> {
   const isOurs = async () => pid > 1 && (await commandOf(pid)).some((word) => word.includes(pidFile(dataDir)));
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     if (!(await isOurs())) return;
-    process.kill(pid, signal);
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended just now, or belongs to another user: the look below tells.
+    }
     const until = Date.now() + STOP_WITHIN_MS;
     while (Date.now() < until && (await isOurs())) await delay(LOOK_EVERY_MS);
   }
@@ -188,7 +192,13 @@ function tailOf(child: ChildProcess, dataDir: string): () => Promise<string> {
 
 function loginsAt(url: string, credentials: Credentials): Record<Role, NatsLogin> {
   const { manager, journal, gateway, worker, client } = credentials;
-  return { manager: { url, ...manager }, journal: { url, ...journal }, gateway: { url, ...gateway }, worker: { url, ...worker }, client: { url, ...client } };
+  return {
+    manager: { url, ...manager },
+    journal: { url, ...journal },
+    gateway: { url, ...gateway },
+    worker: { url, ...worker },
+    client: { url, ...client },
+  };
 }
 
 const pidFile = (dataDir: string) => path.join(dataDir, 'nats.pid');

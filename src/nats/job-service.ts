@@ -81,7 +81,7 @@ function textOf(msg: ServiceMsg): string {
 
 function respond(msg: ServiceMsg, answer: string, writeLog: WriteLog): void {
   try {
-    msg.respond(answer);
+    msg.respond(Buffer.from(answer)); // quicker than the TextEncoder that a string would go through
   } catch (error) {
     respondError(msg, error, writeLog);
   }

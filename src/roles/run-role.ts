@@ -10,12 +10,17 @@ import { durabilityOf, foreignLogins, startNatsRole } from './nats-role.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 import { startWorkerRole } from './worker-role.js';
 
+/** Within this time a second signal is the first one once more. */
+const SAME_SIGNAL_MS = 1000;
+
 export type RoleName = 'serve' | 'manager' | 'gateway' | 'worker';
 
 /** Runs a role until it is told to stop (SIGINT, SIGTERM) or ends by itself. Answers the exit code. */
 export async function runRole(role: RoleName, config: Config): Promise<number> {
   const releases = new Releases();
   const stopped = signalled();
+  // A terminal or pipe that went away is no reason to stop moving files.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   let reason: string | null = null;
   try {
     const ends = await startRole(role, config, releases);
@@ -35,7 +40,11 @@ async function startRole(role: RoleName, config: Config, releases: Releases): Pr
   return [running.ended];
 }
 
-async function startOne(role: Exclude<RoleName, 'serve'>, config: Config, logins: Awaited<ReturnType<typeof loginsOfRunning>>): Promise<RunningRole> {
+async function startOne(
+  role: Exclude<RoleName, 'serve'>,
+  config: Config,
+  logins: Awaited<ReturnType<typeof loginsOfRunning>>,
+): Promise<RunningRole> {
   if (role === 'manager') return startManagerRole(config, logins);
   if (role === 'worker') return startWorkerRole(config, logins.worker);
   const token = await tokenOf(config);

@@ -1,0 +1,197 @@
+import { connect, type NatsConnection } from 'nats';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { READER_VERBS, VERBS } from '../actors/requests.js';
+import { connectNats } from '../src/nats/connection.js';
+import { INBOX_PREFIX, subjectsOf, type Role } from '../src/subjects.js';
+import { startTestNats, type TestNats } from './support/nats-server.js';
+
+const ROLES = Object.keys(INBOX_PREFIX) as Role[];
+
+describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
+  const subjects = subjectsOf(prefix);
+  const verbs = [...VERBS, ...READER_VERBS].map((verb) => subjects.verb(verb));
+  const readers = READER_VERBS.map((verb) => subjects.verb(verb));
+  const { journalStream, logsStream, journal } = subjects;
+  const log = subjects.log('01ABC', 1);
+  const inbox = (role: Role) => `${INBOX_PREFIX[role]}.abc.1`;
+
+  const reading = (stream: string) => [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.name`,
+    `$JS.API.CONSUMER.CREATE.${stream}.name.${journal}`,
+    `$JS.API.CONSUMER.INFO.${stream}.name`,
+    `$JS.API.CONSUMER.DELETE.${stream}.name`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.name`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}.${journal}`,
+    `$JS.ACK.${stream}.name.1.1.1.1.0`,
+    `$JS.FC.${stream}.name.1`,
+  ];
+  const owning = (stream: string) => ['INFO', 'CREATE', 'UPDATE', 'PURGE'].map((action) => `$JS.API.STREAM.${action}.${stream}`);
+  const nobodys = [
+    ...[journalStream, logsStream].flatMap((stream) => [
+      `$JS.API.STREAM.DELETE.${stream}`,
+      `$JS.API.STREAM.MSG.DELETE.${stream}`,
+      `$JS.API.STREAM.SNAPSHOT.${stream}`,
+      `$JS.API.STREAM.RESTORE.${stream}`,
+      `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.name`,
+    ]),
+    '$JS.API.STREAM.CREATE.OTHER',
+    '$JS.API.STREAM.INFO.OTHER',
+    '$JS.API.ACCOUNT.PURGE.x',
+    '$SYS.REQ.SERVER.PING',
+    `${prefix}.jobs`,
+    `${prefix}.jobs.get.more`,
+    'stranger.jobs.get',
+  ];
+
+  const mayPublish: Record<Role, string[]> = {
+    manager: [subjects.verb('cleanup'), inbox('manager'), inbox('gateway'), inbox('worker'), inbox('client')],
+    journal: [journal, '$JS.API.INFO', ...reading(journalStream), ...owning(journalStream), ...owning(logsStream)],
+    gateway: [
+      ...verbs,
+      '$SRV.PING',
+      '$JS.API.INFO',
+      ...reading(journalStream),
+      ...reading(logsStream),
+      inbox('gateway'),
+      inbox('worker'),
+      inbox('client'),
+    ],
+    worker: [...['claim', 'heartbeat', 'progress', 'complete', 'fail', 'release', 'get'].map((verb) => `${prefix}.jobs.${verb}`), log],
+    client: [...verbs, '$SRV.PING'],
+  };
+  const maySubscribe: Record<Role, string[]> = {
+    manager: [...verbs, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.manager}.>`],
+    journal: [`${INBOX_PREFIX.journal}.>`],
+    gateway: [...readers, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.gateway}.>`],
+    worker: [`${INBOX_PREFIX.worker}.>`],
+    client: [`${INBOX_PREFIX.client}.>`],
+  };
+  const toPublish = unique([...Object.values(mayPublish).flat(), ...nobodys]);
+  const toSubscribe = unique([
+    ...Object.values(maySubscribe).flat(),
+    '>',
+    '_INBOX_*.>',
+    '$JS.>',
+    '$SYS.>',
+    journal,
+    subjects.allLogs,
+    log,
+    `${prefix}.>`,
+  ]);
+
+  let nats: TestNats;
+  beforeAll(async () => {
+    nats = await startTestNats({ TALLYMAN_PREFIX: prefix });
+  });
+  afterAll(() => nats.stop());
+
+  test.each(ROLES)('the %s publishes to what it needs and to nothing else', async (role) => {
+    const nc = await connectNats(nats.logins[role], role);
+    const refused = await refusals(nc, () => toPublish.forEach((subject) => nc.publish(subject)));
+    expect(toPublish.filter((subject) => !refused.has(subject)).sort()).toEqual(unique(mayPublish[role]).sort());
+  });
+
+  test.each(ROLES)('the %s listens to what it needs and to nothing else', async (role) => {
+    const nc = await connectNats(nats.logins[role], role);
+    const refused = await refusals(nc, () => toSubscribe.forEach((subject) => nc.subscribe(subject, { callback: () => undefined })));
+    expect(toSubscribe.filter((subject) => !refused.has(subject)).sort()).toEqual(unique(maySubscribe[role]).sort());
+  });
+});
+
+describe('against raw connections', () => {
+  let nats: TestNats;
+  let owner: NatsConnection;
+  beforeAll(async () => {
+    nats = await startTestNats();
+    owner = await connectNats(nats.logins.journal, 'journal');
+    const jsm = await owner.jetstreamManager();
+    await jsm.streams.add({ name: 'tallyman_JOURNAL', subjects: ['tallyman.journal'] });
+    await jsm.streams.add({ name: 'tallyman_LOGS', subjects: ['tallyman.logs.>'] });
+    await owner.jetstream().publish('tallyman.journal', 'a record');
+  });
+  afterAll(async () => {
+    await owner.close();
+    await nats.stop();
+  });
+
+  const journalState = async () => (await (await owner.jetstreamManager()).streams.info('tallyman_JOURNAL')).state;
+
+  test.each(['manager', 'gateway', 'worker', 'client'] as const)('the %s can neither write nor purge the journal', async (role) => {
+    const nc = await connectNats(nats.logins[role], role);
+    const before = await journalState();
+    const refused = await refusals(nc, () => {
+      nc.publish('tallyman.journal', 'forged');
+      nc.publish('$JS.API.STREAM.PURGE.tallyman_JOURNAL');
+      nc.publish('$JS.API.STREAM.DELETE.tallyman_JOURNAL');
+    });
+    expect(refused.size).toBe(3);
+    expect(await journalState()).toEqual(before);
+  });
+
+  test('the worker writes log lines and gets their acknowledgement', async () => {
+    const nc = await connectNats(nats.logins.worker, 'worker');
+    const ack = await nc.jetstream().publish('tallyman.logs.01ABC.1', 'a line');
+    expect(ack.stream).toBe('tallyman_LOGS');
+    await nc.close();
+  });
+
+  test('the gateway reads the journal and the logs with an ordered consumer', async () => {
+    const nc = await connectNats(nats.logins.gateway, 'gateway');
+    const consumer = await nc.jetstream().consumers.get('tallyman_JOURNAL', {});
+    expect((await consumer.next({ expires: 5000 }))?.string()).toBe('a record');
+    await nc.close();
+  });
+
+  test('an answer cannot be sent into the journal: the one who answers may not write there', async () => {
+    const answerer = await connectNats(nats.logins.manager, 'manager');
+    const asker = await connectNats(nats.logins.client, 'client');
+    const requests = answerer.subscribe('tallyman.jobs.get', { max: 1 });
+    await answerer.flush();
+    const before = await journalState();
+    const refused = await refusals(answerer, async () => {
+      asker.publish('tallyman.jobs.get', '{}', { reply: 'tallyman.journal' });
+      for await (const request of requests) request.respond('forged');
+    });
+    expect(refused).toEqual(new Set(['tallyman.journal']));
+    expect(await journalState()).toEqual(before);
+    await asker.close();
+  });
+
+  test('a stranger, a wrong password and no password are turned away', async () => {
+    const servers = nats.url;
+    const { password = '' } = nats.logins.journal;
+    await expect(connect({ servers })).rejects.toThrow(/Authorization/);
+    await expect(connect({ servers, user: 'journal', pass: `${password}x` })).rejects.toThrow(/Authorization/);
+    await expect(connect({ servers, user: 'nobody', pass: password })).rejects.toThrow(/Authorization/);
+  });
+
+  test('it listens on this machine alone, and takes 8 MB in one message', () => {
+    expect(nats.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
+    expect(owner.info?.max_payload).toBe(8 * 1024 * 1024);
+  });
+});
+
+/** The subjects of what the server refused while `act` did what it did. Closes the connection. */
+async function refusals(nc: NatsConnection, act: () => void | Promise<void>): Promise<Set<string>> {
+  const refused = new Set<string>();
+  const last = 'the.last'; // which nobody may publish: its refusal comes after all others
+  const reading = (async () => {
+    for await (const { permissionContext } of nc.status()) {
+      if (permissionContext?.subject === last) return;
+      if (permissionContext) refused.add(permissionContext.subject);
+    }
+  })();
+  await act();
+  nc.publish(last);
+  await reading;
+  await nc.close();
+  return refused;
+}
+
+function unique<T>(items: T[]): T[] {
+  return [...new Set(items)];
+}

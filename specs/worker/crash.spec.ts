@@ -1,0 +1,87 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { findLeftovers } from '../../src/engines/leftovers.js';
+import { packageRoot } from '../../src/package-root.js';
+import { listTree, noise, writeOldFile } from '../engines/trees.js';
+import { WorkerBench } from './bench.js';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const MEGABYTE = 1024 * 1024;
+const built = path.join(packageRoot, 'dist/src');
+if (!existsSync(built)) throw new Error('These specs need the built package: run "npm run build".');
+
+/** A worker in a process of its own, to be killed or stopped. */
+function spawnWorker({ nats, folder }: WorkerBench, settings: Record<string, string>): ChildProcess {
+  const url = (file: string) => JSON.stringify(pathToFileURL(path.join(built, file)).href);
+  const program = `
+    import { readConfig } from ${url('config.js')};
+    import { startWorkerRole } from ${url('roles/worker-role.js')};
+    await startWorkerRole(readConfig(), ${JSON.stringify(nats.logins.worker)});
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { PATH: process.env['PATH'], TALLYMAN_DATA: nats.dir, TALLYMAN_ROOTS: folder, ...settings },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+async function startSlowCopy(bench: WorkerBench): Promise<string> {
+  await writeOldFile(bench.at('source/big'), noise(6 * MEGABYTE));
+  const { id } = await bench.create({ options: { bandwidthLimit: MEGABYTE } });
+  return id;
+}
+
+const hasBegun = (bench: WorkerBench, id: string) =>
+  expect.poll(async () => (await bench.client.get(id)).progress.bytesTransferred ?? 0, { timeout: 30_000 }).toBeGreaterThan(0);
+
+it('After kill -9 of a worker its next start goes on with the same job at once, and not when the lease has passed', async () => {
+  const settings = { TALLYMAN_LEASE_MS: '600000' };
+  const bench = await WorkerBench.start(settings);
+  const id = await startSlowCopy(bench);
+  const killed = spawnWorker(bench, settings);
+  await hasBegun(bench, id);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  await bench.startWorker();
+  expect(await bench.reaches(id, 'completed', 40_000)).toMatchObject({ attempt: 2 });
+  expect(await listTree(bench.at('copy'))).toEqual(await listTree(bench.at('source')));
+  expect(await findLeftovers({ owner: bench.markers.owner })).toEqual([]);
+  expect(await readdir(`${bench.nats.dir}/worker/attempts`)).toEqual([]);
+});
+
+it('The copy of a worker that hangs has ended before its lease does, and the worker changes nothing when it wakes up', async () => {
+  const settings = { TALLYMAN_LEASE_MS: '6000' };
+  const bench = await WorkerBench.start(settings);
+  const id = await startSlowCopy(bench);
+  const hanging = spawnWorker(bench, settings);
+  await hasBegun(bench, id);
+  hanging.kill('SIGSTOP');
+  await expect.poll(() => findLeftovers({ owner: bench.markers.owner, attempt: `${id}/1` }), { timeout: 20_000 }).toEqual([]);
+  expect(await bench.client.get(id)).toMatchObject({ status: 'running', attempt: 1 });
+  await bench.startWorker();
+  await expect.poll(async () => (await bench.client.get(id)).attempt, { timeout: 20_000 }).toBe(2);
+  hanging.kill('SIGCONT');
+  expect(await bench.reaches(id, 'completed', 40_000)).toMatchObject({ attempt: 2 });
+  expect(await listTree(bench.at('copy'))).toEqual(await listTree(bench.at('source')));
+});
+
+it('The copy of a worker that no manager answers has ended before its lease does, and goes on when there is a manager again', async () => {
+  const bench = await WorkerBench.start({ TALLYMAN_LEASE_MS: '3000' });
+  const id = await startSlowCopy(bench);
+  await bench.startWorker();
+  await hasBegun(bench, id);
+  const silentSince = performance.now();
+  await bench.stopManager();
+  await expect.poll(() => findLeftovers({ owner: bench.markers.owner }), { timeout: 20_000, interval: 20 }).toEqual([]);
+  expect(performance.now() - silentSince).toBeLessThan(3000);
+  await bench.startManager();
+  expect((await bench.reaches(id, 'completed', 40_000)).attempt).toBeGreaterThan(1);
+  expect(await listTree(bench.at('copy'))).toEqual(await listTree(bench.at('source')));
+});
