@@ -80,7 +80,11 @@ export class Draft {
   }
 
   rollbackTo(mark: number): void {
-    for (let undo = this.#undo.length > mark ? this.#undo.pop() : undefined; undo; undo = this.#undo.length > mark ? this.#undo.pop() : undefined) {
+    for (
+      let undo = this.#undo.length > mark ? this.#undo.pop() : undefined;
+      undo;
+      undo = this.#undo.length > mark ? this.#undo.pop() : undefined
+    ) {
       const { id, before, notes } = undo;
       this.#tombstones.delete(id);
       if (before) this.table.put(before);

@@ -35,7 +35,8 @@ function claim(context: VerbContext, body: Requests['claim']): Outcome {
   return { answer: claimAnswer(context, entry?.text ?? 'null') };
 }
 
-export const claimAnswer = (context: Pick<VerbContext, 'leaseMs'>, jobText: string): string => `{"job":${jobText},"leaseMs":${context.leaseMs}}`;
+export const claimAnswer = (context: Pick<VerbContext, 'leaseMs'>, jobText: string): string =>
+  `{"job":${jobText},"leaseMs":${context.leaseMs}}`;
 
 function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbContext, view: ManagerView): string {
   const { table } = context.draft;

@@ -10,7 +10,8 @@ import { JOB_STATUSES, type Job, type JobStatus } from './job.js';
  * lease passes (`expire`). A progress update changes no status and does not
  * come here.
  */
-export type LifecycleEvent = 'start' | 'claim' | 'pause' | 'resume' | 'cancel' | 'retry' | 'complete' | 'fail' | 'release' | 'expire' | 'delete' | 'update';
+export type LifecycleEvent =
+  'start' | 'claim' | 'pause' | 'resume' | 'cancel' | 'retry' | 'complete' | 'fail' | 'release' | 'expire' | 'delete' | 'update';
 
 interface Context {
   wanted: Job['wanted'];
@@ -45,7 +46,11 @@ export const jobLifecycle = setup({
         complete: 'completed',
         fail: [
           { guard: 'cancelWanted', target: 'cancelled' },
-          { guard: ({ context }) => context.wanted === 'pause' && context.mayRetry, target: 'paused', description: 'pause wanted and may retry' },
+          {
+            guard: ({ context }) => context.wanted === 'pause' && context.mayRetry,
+            target: 'paused',
+            description: 'pause wanted and may retry',
+          },
           { guard: 'mayRetry', target: 'queued', description: 'may retry: waits until retryAt' },
           { target: 'failed' },
         ],
@@ -80,7 +85,8 @@ const TABLE = new Map<string, JobStatus | 'deleted' | null>();
 for (const status of JOB_STATUSES) {
   for (const event of LIFECYCLE_EVENTS) {
     for (const wanted of ['run', 'pause', 'cancel'] as const) {
-      for (const mayRetry of [true, false]) TABLE.set(`${status} ${event} ${wanted} ${mayRetry}`, askMachine(status, event, { wanted, mayRetry }));
+      for (const mayRetry of [true, false])
+        TABLE.set(`${status} ${event} ${wanted} ${mayRetry}`, askMachine(status, event, { wanted, mayRetry }));
     }
   }
 }

@@ -78,18 +78,28 @@ export const jobManager = setup({
     },
     dropForStorage: ({ context: { state } }) => {
       const why = state.appendError?.message ?? '';
-      state.drop(new JobError('storage_failed', `The journal could not take the change: ${why} Nothing was changed. Make room, then repeat it.`));
+      state.drop(
+        new JobError('storage_failed', `The journal could not take the change: ${why} Nothing was changed. Make room, then repeat it.`),
+      );
     },
     dropUnconfirmed: ({ context: { state } }) => {
-      state.drop(new JobError('unavailable', 'The journal cannot be reached to prove that this answer is not stale. Try again in a moment.'));
+      state.drop(
+        new JobError('unavailable', 'The journal cannot be reached to prove that this answer is not stale. Try again in a moment.'),
+      );
     },
     noteFenced: assign({ failure: 'another job manager has taken over' }),
-    noteUntrusted: assign({ failure: 'the journal went backwards or was made anew under the running service. Nothing more is written; restore the stream or restart to read what is there' }),
+    noteUntrusted: assign({
+      failure:
+        'the journal went backwards or was made anew under the running service. Nothing more is written; restore the stream or restart to read what is there',
+    }),
     noteError: assign({ failure: ({ event }) => reasonOf(event) }),
     giveUp: ({ context: { state, failure } }) => {
       if (failure !== null) state.input.log(`not serving any more: ${failure}`);
       state.input.onEnded(failure);
-      state.refuseAll(notServing(failure), new JobError('outcome_unknown', `The job manager stopped while the change was being stored: ${failure}.`));
+      state.refuseAll(
+        notServing(failure),
+        new JobError('outcome_unknown', `The job manager stopped while the change was being stored: ${failure}.`),
+      );
     },
   },
   guards: {

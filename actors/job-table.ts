@@ -132,7 +132,16 @@ export class JobTable {
       // A carried record brings the whole history, any other what it adds.
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
-      this.put(withNotes({ job: change.put, text: JSON.stringify(change.put), key: change.key ?? old?.key, notes, notesDropped: old?.notesDropped ?? 0, seq: record.seq }));
+      this.put(
+        withNotes({
+          job: change.put,
+          text: JSON.stringify(change.put),
+          key: change.key ?? old?.key,
+          notes,
+          notesDropped: old?.notesDropped ?? 0,
+          seq: record.seq,
+        }),
+      );
     }
   }
 

@@ -104,16 +104,25 @@ export class ManagerState {
   /** Puts an ask in the mailbox, or refuses it at once. */
   receive(ask: Ask): void {
     this.counters.asks += 1;
-    if (this.draining) this.#reject(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
+    if (this.draining)
+      this.#reject(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
     else if (!this.mailbox.push(ask)) {
       const { messages, bytes } = this.mailbox;
-      this.#reject(ask, new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }));
+      this.#reject(
+        ask,
+        new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }),
+      );
     }
   }
 
   get hasWork(): boolean {
     const { nowMs } = this.#now();
-    return this.mailbox.messages > 0 || this.#leaseIsDue(nowMs) || (this.parked.size > 0 && this.#parkedCanRun()) || this.carry.isDue(this.journal, this.seq);
+    return (
+      this.mailbox.messages > 0 ||
+      this.#leaseIsDue(nowMs) ||
+      (this.parked.size > 0 && this.#parkedCanRun()) ||
+      this.carry.isDue(this.journal, this.seq)
+    );
   }
 
   /** Runs what waits against a draft, in the order of arrival, as far as one record takes it. */
@@ -134,7 +143,10 @@ export class ManagerState {
         this.#reject(ask, timedOut());
       } else if (!this.#decide(ask, context)) {
         if (!draft.isEmpty) break;
-        this.#reject(ask, new JobError('payload_too_large', 'The request changes more at once than one journal record takes. Send it in parts.'));
+        this.#reject(
+          ask,
+          new JobError('payload_too_large', 'The request changes more at once than one journal record takes. Send it in parts.'),
+        );
         draft = new Draft(this.table);
         context.draft = draft;
       }
@@ -345,7 +357,12 @@ export class ManagerState {
       epoch: this.epoch,
       startedAt: this.#startedAt,
       mailbox: { messages: this.mailbox.messages, bytes: this.mailbox.bytes, parkedClaims: this.parked.size },
-      journal: { bytes: this.journal.bytes, messages: this.seq - this.journal.firstSeq + 1, firstSeq: this.journal.firstSeq, liveBytes: this.table.liveBytes },
+      journal: {
+        bytes: this.journal.bytes,
+        messages: this.seq - this.journal.firstSeq + 1,
+        firstSeq: this.journal.firstSeq,
+        liveBytes: this.table.liveBytes,
+      },
       counters: this.counters,
     }),
   };
@@ -364,4 +381,7 @@ export class ManagerState {
 
 const timedOut = () => new JobError('ask_timeout', 'The request waited in the mailbox past its time. It was not executed; try again.');
 const unknownOutcome = () =>
-  new JobError('outcome_unknown', 'The journal has not answered in time: the change may have been stored or not. Look with "get", or repeat it with the same idempotency key.');
+  new JobError(
+    'outcome_unknown',
+    'The journal has not answered in time: the change may have been stored or not. Look with "get", or repeat it with the same idempotency key.',
+  );

@@ -5,7 +5,10 @@ import { LIMITS } from './limits.js';
 /** Parses JSON text of at most `LIMITS.requestBytes`; an empty text is an empty object. Throws `invalid_request` or `payload_too_large`. */
 export function parseJson(text: string): unknown {
   if (text.length > LIMITS.requestBytes) {
-    throw new JobError('payload_too_large', `The request has ${text.length} characters; at most ${LIMITS.requestBytes} are taken. Send it in parts.`);
+    throw new JobError(
+      'payload_too_large',
+      `The request has ${text.length} characters; at most ${LIMITS.requestBytes} are taken. Send it in parts.`,
+    );
   }
   if (text === '') return {};
   let value: unknown;
@@ -20,7 +23,8 @@ export function parseJson(text: string): unknown {
 
 /** Refuses what is valid JSON but would hurt later: great depth, numbers that JSON cannot give back, `__proto__`. */
 function checkPlain(value: unknown, depthLeft: number): void {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new JobError('invalid_request', 'The request holds a number that is too large.');
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new JobError('invalid_request', 'The request holds a number that is too large.');
   if (typeof value !== 'object' || value === null) return;
   if (depthLeft === 0) throw new JobError('invalid_request', `The request is nested deeper than ${LIMITS.requestDepth} levels.`);
   if (Array.isArray(value)) {
@@ -38,7 +42,12 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, at = ''): 
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = mostTelling(result.error.issues);
-  const field = at + issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '');
+  const field =
+    at +
+    issue.path
+      .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+      .join('')
+      .replace(/^\./, '');
   throw new JobError('invalid_request', `${field === '' ? 'The request' : field}: ${issue.message}.`, { field, expected: issue.message });
 }
 

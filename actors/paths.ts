@@ -5,7 +5,11 @@ export function checkPath(field: 'source' | 'destination', path: string, roots: 
   if (path.includes('\0')) throw new JobError('invalid_request', `${field}: a path cannot hold a NUL character.`, { field });
   if (!path.startsWith('/')) {
     if (/^[^/]*:/.test(path)) {
-      throw new JobError('remote_not_allowed', `${field}: ${JSON.stringify(path)} names a remote, and none is allowed here. Give an absolute path, as /home/me/photos.`, { field });
+      throw new JobError(
+        'remote_not_allowed',
+        `${field}: ${JSON.stringify(path)} names a remote, and none is allowed here. Give an absolute path, as /home/me/photos.`,
+        { field },
+      );
     }
     throw new JobError('path_not_allowed', `${field}: ${JSON.stringify(path)} is not an absolute path. Begin it with "/".`, { field });
   }
@@ -13,7 +17,11 @@ export function checkPath(field: 'source' | 'destination', path: string, roots: 
     throw new JobError('path_not_allowed', `${field}: ".." is not taken in a path. Give the path without it.`, { field });
   }
   if (!roots.some((root) => isWithin(path, root))) {
-    throw new JobError('path_not_allowed', `${field}: ${JSON.stringify(path)} is not within a folder that jobs may use (${roots.join(', ')}). Allow it with TALLYMAN_ROOTS.`, { field, roots });
+    throw new JobError(
+      'path_not_allowed',
+      `${field}: ${JSON.stringify(path)} is not within a folder that jobs may use (${roots.join(', ')}). Allow it with TALLYMAN_ROOTS.`,
+      { field, roots },
+    );
   }
 }
 

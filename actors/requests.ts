@@ -14,10 +14,18 @@ import {
 } from './job.js';
 import { LIMITS } from './limits.js';
 
-const id = z.string().min(1).max(64).regex(/^[A-Za-z0-9_-]+$/, 'an id as create answers it');
+const id = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[A-Za-z0-9_-]+$/, 'an id as create answers it');
 const ifVersion = z.number().int().min(1).optional();
 const attempt = z.number().int().min(1);
-const workerName = z.string().min(1).max(200).regex(/^[\x21-\x7e]+$/, 'visible ASCII without blanks');
+const workerName = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[\x21-\x7e]+$/, 'visible ASCII without blanks');
 const type = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, 'a lower-case word of at most 32 characters');
 const waitMs = z.number().int().min(0).max(LIMITS.waitMsMax).default(0);
 const path = z.string().min(1).max(LIMITS.pathChars);
@@ -103,7 +111,10 @@ export const REQUESTS = {
   delete: command,
   cleanup: z.strictObject({
     olderThanSeconds: z.number().min(0).default(0),
-    statuses: z.array(z.enum(FINISHED_STATUSES)).min(1).default([...FINISHED_STATUSES]),
+    statuses: z
+      .array(z.enum(FINISHED_STATUSES))
+      .min(1)
+      .default([...FINISHED_STATUSES]),
     keepLast: z.number().int().min(0).default(0).describe('how many of the newest finished jobs stay in any case'),
   }),
   claim: z.strictObject({ worker: workerName, types: z.array(type).min(1).max(32), waitMs }),

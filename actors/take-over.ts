@@ -1,4 +1,4 @@
-import { AppendRefused } from './journal.js';
+import { AppendRefused, type RecordKind } from './journal.js';
 import type { ManagerState } from './manager-state.js';
 
 /** How often the journal may grow under our hands before we give up: another manager is at work then. */
@@ -12,26 +12,26 @@ const TRIES = 5;
  */
 export async function takeOver(state: ManagerState): Promise<void> {
   const { journal, clock, settings, log } = state.input;
-  let closed = true;
+  const last = { kind: 'closed' as RecordKind };
   const read = async (fromSeq?: number) => {
     state.journal = await journal.read((record) => {
       state.table.apply(record);
       state.epoch = Math.max(state.epoch, record.epoch);
-      closed = record.kind === 'closed';
+      last.kind = record.kind;
     }, fromSeq);
     state.seq = state.journal.lastSeq;
   };
   await read();
   const before = state.epoch;
   for (let tries = 1; ; tries += 1) {
-    const closedBefore = closed;
+    const wasClosed = last.kind === 'closed';
     state.epoch += 1;
     try {
       const sentAtMs = clock.monotonicMs();
       await journal.append(state.record('epoch'), state.seq);
       state.seq += 1;
       state.confirmedAtMs = sentAtMs;
-      if (!closedBefore) await clock.delay(settings.leadLeaseMs);
+      if (!wasClosed) await clock.delay(settings.leadLeaseMs);
       break;
     } catch (error) {
       if (!(error instanceof AppendRefused) || error.reason !== 'wrong_sequence' || tries === TRIES) throw error;

@@ -16,7 +16,7 @@ console.log(JSON.stringify(process.argv.slice(2)), process.pid);
 setInterval(() => undefined, 1000);
 `;
 
-/** VERSIONS: what each suite has, as "sid=2.15.1 own=2.9.0"; a suite that is not there fails. The "package" is the bare version. */
+/** VERSIONS: what each suite has, as "sid=2.15.1 own=2.9.0"; a suite that is not there fails. The "package" is its name and version. */
 const APT_GET = `#!/bin/sh
 [ "$1" = --version ] && exit 0
 archives=. ; suite=own; action=; name=
@@ -37,10 +37,10 @@ for pair in $VERSIONS; do [ "\${pair%%=*}" = "$suite" ] && version="\${pair#*=}"
 const DPKG_DEB = `#!/bin/sh
 [ "$1" = --version ] && exit 0
 read -r name version < "$2"
-[ "$version" = broken ] && exit 2
 mkdir -p "$3/usr/bin"
 printf '#!/bin/sh\\necho %s: v%s\\n' "$name" "$version" > "$3/usr/bin/$name"
 chmod +x "$3/usr/bin/$name"
+case "$version" in broken-*) exit 2 ;; esac
 `;
 
 const KNOWS_DEBIAN = { VERSIONS: 'sid=2.15.1 testing=2.15.0 stable=2.10.27 own=3.2.7' };
@@ -122,7 +122,7 @@ describe('set-up', () => {
   });
 
   test('does not take half a fetch for a whole one', async () => {
-    const { status } = setUp({ VERSIONS: 'sid=broken testing=broken stable=broken own=broken' });
+    const { status } = setUp({ VERSIONS: 'sid=broken-2.15.1 testing=broken-2.15.1 stable=broken-2.15.1 own=broken-2.15.1' });
     expect(status).toBe(1);
     expect(await readdir(path.join(checkout, '.tools'))).toEqual([]);
     expect(setUp().status).toBe(0);

@@ -30,7 +30,11 @@ export const SETTINGS = {
   ASK_TIMEOUT_MS: milliseconds(5000, 10).describe('how long a request may wait and take'),
   LEASE_MS: milliseconds(15_000, 500).describe('how long a worker may be silent before its job goes to another'),
   WORKER_SLOTS: z.coerce.number().int().min(0).max(64).default(2).describe('transfers at once in one worker; 0 runs none here'),
-  CLEANUP_AFTER_SECONDS: z.coerce.number().min(0).default(30 * 86_400).describe('finished jobs are forgotten after this; 0 keeps them'),
+  CLEANUP_AFTER_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .default(30 * 86_400)
+    .describe('finished jobs are forgotten after this; 0 keeps them'),
   CLEANUP_EVERY_MS: milliseconds(60_000, 10).describe('how often the cleanup timer asks'),
 } as const;
 
@@ -66,7 +70,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, flags: Partial<
     const result = SETTINGS[name].safeParse(raw === '' ? undefined : raw);
     if (!result.success) {
       const what = result.error.issues.map((issue) => issue.message).join('; ');
-      throw new JobError('invalid_request', `The setting TALLYMAN_${name} is ${JSON.stringify(raw)}: ${what}.`, { setting: `TALLYMAN_${name}` });
+      throw new JobError('invalid_request', `The setting TALLYMAN_${name} is ${JSON.stringify(raw)}: ${what}.`, {
+        setting: `TALLYMAN_${name}`,
+      });
     }
     settings[name] = result.data;
   }
@@ -75,14 +81,18 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, flags: Partial<
 
 function relate(s: Settings): Config {
   const bad = (message: string) => new JobError('invalid_request', message);
-  if ((s.TLS_CERT === undefined) !== (s.TLS_KEY === undefined)) throw bad('TALLYMAN_TLS_CERT and TALLYMAN_TLS_KEY go together: give both or none.');
+  if ((s.TLS_CERT === undefined) !== (s.TLS_KEY === undefined))
+    throw bad('TALLYMAN_TLS_CERT and TALLYMAN_TLS_KEY go together: give both or none.');
   const tls = s.TLS_CERT && s.TLS_KEY ? { certFile: s.TLS_CERT, keyFile: s.TLS_KEY } : null;
   if (!isLoopback(s.HTTP_HOST) && (!tls || !s.TOKEN)) {
-    throw bad(`TALLYMAN_HTTP_HOST is ${s.HTTP_HOST}, which others can reach: give TALLYMAN_TLS_CERT, TALLYMAN_TLS_KEY and TALLYMAN_TOKEN too, or use 127.0.0.1.`);
+    throw bad(
+      `TALLYMAN_HTTP_HOST is ${s.HTTP_HOST}, which others can reach: give TALLYMAN_TLS_CERT, TALLYMAN_TLS_KEY and TALLYMAN_TOKEN too, or use 127.0.0.1.`,
+    );
   }
   const roots = s.ROOTS.split(':').filter(Boolean);
   const relative = roots.find((root) => !path.isAbsolute(root));
-  if (relative !== undefined) throw bad(`TALLYMAN_ROOTS holds ${JSON.stringify(relative)}: every root is an absolute path, ":" between them.`);
+  if (relative !== undefined)
+    throw bad(`TALLYMAN_ROOTS holds ${JSON.stringify(relative)}: every root is an absolute path, ":" between them.`);
   return {
     dataDir: path.resolve(s.DATA),
     httpPort: s.HTTP_PORT,
@@ -104,4 +114,5 @@ function relate(s: Settings): Config {
   };
 }
 
-export const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);

@@ -67,10 +67,16 @@ export class JobClient {
     if (this.#nc.isClosed() || !this.#connected) throw unavailable('The connection to NATS is down.');
     const max = this.#nc.info?.max_payload;
     if (max !== undefined && Buffer.byteLength(body) > max) {
-      throw new JobError('payload_too_large', `The request has ${Buffer.byteLength(body)} bytes; the NATS server takes ${max}. Send it in parts.`);
+      throw new JobError(
+        'payload_too_large',
+        `The request has ${Buffer.byteLength(body)} bytes; the NATS server takes ${max}. Send it in parts.`,
+      );
     }
     try {
-      const msg = await this.#nc.request(this.#subjects.verb(verb), body, { timeout: timeoutMs + WAY_MS, headers: headersOf(timeoutMs, options) });
+      const msg = await this.#nc.request(this.#subjects.verb(verb), body, {
+        timeout: timeoutMs + WAY_MS,
+        headers: headersOf(timeoutMs, options),
+      });
       if (msg.headers?.has(HEADERS.errorCode)) throw errorOf(msg.data, msg.headers);
       return msg.string();
     } catch (error) {
@@ -104,7 +110,9 @@ export class JobClient {
    * (unless `since` is still in the journal), then every change, newest state
    * only. Survives reconnects; ends when `signal` is aborted or the caller leaves the loop.
    */
-  async *watch(filter: { since?: number; ids?: string[]; status?: JobStatus[]; signal?: AbortSignal } = {}): AsyncGenerator<Answers['changes']> {
+  async *watch(
+    filter: { since?: number; ids?: string[]; status?: JobStatus[]; signal?: AbortSignal } = {},
+  ): AsyncGenerator<Answers['changes']> {
     const { signal, ...query } = filter;
     let since = query.since;
     const waitMs = 20_000;
@@ -164,7 +172,12 @@ function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
     case ErrorCode.ConnectionClosed:
     case ErrorCode.ConnectionDraining:
     case ErrorCode.Disconnect:
-      return new JobError('outcome_unknown', `The connection to NATS broke while ${verb} was under way: it may have been done or not.`, {}, { cause: error });
+      return new JobError(
+        'outcome_unknown',
+        `The connection to NATS broke while ${verb} was under way: it may have been done or not.`,
+        {},
+        { cause: error },
+      );
     default:
       return new JobError('internal', `${verb} failed: ${error instanceof Error ? error.message : String(error)}.`, {}, { cause: error });
   }

@@ -86,7 +86,10 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
   };
 }
 
-function managerInput({ config, nc, journal, onDeleted, settings }: ManagerOptions, log: (message: string) => void): Omit<ManagerInput, 'onServing' | 'onEnded'> {
+function managerInput(
+  { config, nc, journal, onDeleted, settings }: ManagerOptions,
+  log: (message: string) => void,
+): Omit<ManagerInput, 'onServing' | 'onEnded'> {
   const maxPayload = nc.info?.max_payload ?? 1024 * 1024;
   const nextUlid = monotonicFactory();
   return {

@@ -73,7 +73,11 @@ export function progress(context: VerbContext, update: ProgressUpdate): Entry {
     requireAttempt(context, id, attempt);
     context.leases.extend(id, context.nowMs + context.leaseMs);
   } else if (job.finishedAt !== null) {
-    throw new JobError('illegal_transition', `Job ${id} is ${job.status}: it takes no progress any more.`, { id, status: job.status, legal: [] });
+    throw new JobError('illegal_transition', `Job ${id} is ${job.status}: it takes no progress any more.`, {
+      id,
+      status: job.status,
+      legal: [],
+    });
   }
   const phase = update.phase ?? job.phase;
   const merged = mergedProgress(job, phase, update.progress);
@@ -102,7 +106,9 @@ export const progressAnswer = (context: VerbContext, { job }: Entry): { version:
 export function complete(context: VerbContext, body: Requests['complete']): Entry {
   const job = requireAttempt(context, body.id, body.attempt);
   if (JSON.stringify(body.result ?? null).length > LIMITS.inputBytes) {
-    throw new JobError('payload_too_large', `result: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, { field: 'result' });
+    throw new JobError('payload_too_large', `result: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, {
+      field: 'result',
+    });
   }
   return finish(context, job, 'complete', {
     status: requireNext(job, 'complete') as Job['status'],
@@ -145,14 +151,24 @@ export function expire(context: VerbContext): void {
   }
 }
 
-function endAttempt(context: VerbContext, job: Job, event: 'fail' | 'release' | 'expire', mayRetry: boolean, error: JobFailure | null, note?: string | null): Entry {
+function endAttempt(
+  context: VerbContext,
+  job: Job,
+  event: 'fail' | 'release' | 'expire',
+  mayRetry: boolean,
+  error: JobFailure | null,
+  note?: string | null,
+): Entry {
   const status = requireNext(job, event, mayRetry) as Job['status'];
   const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
   if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
   const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;
   const retryAt = event === 'fail' && status === 'queued' ? retryTime(context, retries) : null;
   context.leases.end(job.id);
-  return context.draft.put(change(context, job, { status, wanted: 'run', phase: null, worker: null, error, retries, retryAt }), { verb: event, note: text });
+  return context.draft.put(change(context, job, { status, wanted: 'run', phase: null, worker: null, error, retries, retryAt }), {
+    verb: event,
+    note: text,
+  });
 }
 
 function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {

@@ -59,9 +59,11 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
 
 function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
   const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
-  const merged = parseRequest<Job['options']>(schema as never, { ...job.options, ...options }, 'options.');
+  const merged = parseRequest<Job['options']>(schema, { ...job.options, ...options }, 'options.');
   if ('deleteSource' in merged && merged.deleteSource.mode !== 'never') {
-    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', { field: 'options.deleteSource.mode' });
+    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', {
+      field: 'options.deleteSource.mode',
+    });
   }
   return merged;
 }
@@ -91,4 +93,3 @@ export function cleanup(context: VerbContext, body: Requests['cleanup']): string
   for (const id of now) remove(context, id);
   return JSON.stringify({ deleted: now.length, ids: now, remaining: old.length - now.length });
 }
-

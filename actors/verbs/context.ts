@@ -51,7 +51,10 @@ export function requireEntry(context: VerbContext, id: string): Entry {
 
 export function requireVersion(job: Job, ifVersion: number | undefined): void {
   if (ifVersion === undefined || ifVersion === job.version) return;
-  throw new JobError('version_conflict', `Job ${job.id} has version ${job.version} by now, not ${ifVersion}. Read it again, then decide.`, { id: job.id, version: job.version });
+  throw new JobError('version_conflict', `Job ${job.id} has version ${job.version} by now, not ${ifVersion}. Read it again, then decide.`, {
+    id: job.id,
+    version: job.version,
+  });
 }
 
 /** The status that `event` leads to. Throws `illegal_transition` naming the status and what is legal. */
@@ -59,18 +62,26 @@ export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false): 
   const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry });
   if (next !== null) return next;
   const legal = legalEvents(job.status, job.wanted);
-  throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, { id: job.id, status: job.status, legal });
+  throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, {
+    id: job.id,
+    status: job.status,
+    legal,
+  });
 }
 
 /** The job, if `attempt` is its running attempt and its lease has not passed. Throws `attempt_expired`. */
 export function requireAttempt(context: VerbContext, id: string, attempt: number): Job {
   const { job } = requireEntry(context, id);
   if (job.status === 'running' && job.attempt === attempt && !context.leases.hasPassed(id, context.nowMs)) return job;
-  throw new JobError('attempt_expired', `Attempt ${attempt} of job ${id} is over: the job is ${job.status}, at attempt ${job.attempt}. Stop working on it.`, {
-    id,
-    status: job.status,
-    attempt: job.attempt,
-  });
+  throw new JobError(
+    'attempt_expired',
+    `Attempt ${attempt} of job ${id} is over: the job is ${job.status}, at attempt ${job.attempt}. Stop working on it.`,
+    {
+      id,
+      status: job.status,
+      attempt: job.attempt,
+    },
+  );
 }
 
 /** A new value of the job: `changes` over it, one version up. */

@@ -15,10 +15,15 @@ export function create(context: VerbContext, body: Requests['create']): Entry {
   const known = context.draft.table.findKey(idempotencyKey);
   if (!known) return insert(context, body, [idempotencyKey, digest]);
   if (known.digest !== digest) {
-    throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for a new job.', { id: known.id });
+    throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for a new job.', {
+      id: known.id,
+    });
   }
   const entry = context.draft.table.get(known.id);
-  if (!entry) throw new JobError('job_not_found', `The job that this key made, ${known.id}, has been deleted. Use a new key for a new job.`, { id: known.id });
+  if (!entry)
+    throw new JobError('job_not_found', `The job that this key made, ${known.id}, has been deleted. Use a new key for a new job.`, {
+      id: known.id,
+    });
   return entry;
 }
 
@@ -44,7 +49,10 @@ function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: re
 /** Values that most jobs have in common are kept once: a hundred thousand jobs then cost less memory and less collecting. */
 const NO_LABELS: Job['labels'] = Object.freeze({});
 const NO_WARNINGS: Job['warnings'] = [];
-const DEFAULT_OPTIONS = [transferOptionsSchema.parse({}), ownOptionsSchema.parse({})].map((options) => ({ options, text: JSON.stringify(options) }));
+const DEFAULT_OPTIONS = [transferOptionsSchema.parse({}), ownOptionsSchema.parse({})].map((options) => ({
+  options,
+  text: JSON.stringify(options),
+}));
 
 function shared(options: Job['options']): Job['options'] {
   const text = JSON.stringify(options);
@@ -56,7 +64,9 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
   if (transfer) checkTransfer(context, transfer);
   const input = transfer ? null : ((body as CreateOwn).input ?? null);
   if (JSON.stringify(input).length > LIMITS.inputBytes) {
-    throw new JobError('payload_too_large', `input: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, { field: 'input' });
+    throw new JobError('payload_too_large', `input: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, {
+      field: 'input',
+    });
   }
   return {
     id: context.newId(),
@@ -95,7 +105,9 @@ function checkTransfer({ roots }: VerbContext, { type, source, destination, opti
     throw new JobError('invalid_request', 'type: this version has no rclone engine yet. Use "rsync" for local paths.', { field: 'type' });
   }
   if (options.deleteSource.mode !== 'never') {
-    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', { field: 'options.deleteSource.mode' });
+    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', {
+      field: 'options.deleteSource.mode',
+    });
   }
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);

@@ -34,7 +34,10 @@ function byCreation(table: JobTable, query: Query): Page {
     if (matches && !matches(entry.job)) continue;
     if (!page.take(entry)) break;
   }
-  return { ...page.result(), total: matches ? countMatches(table, query, matches) : setsOf(table, query).reduce((sum, set) => sum + set.size, 0) };
+  return {
+    ...page.result(),
+    total: matches ? countMatches(table, query, matches) : setsOf(table, query).reduce((sum, set) => sum + set.size, 0),
+  };
 }
 
 function bySorting(table: JobTable, query: Query): Page {
@@ -142,5 +145,7 @@ function readCursor(sort: Query['sort'], cursor: string): SortKey {
   } catch {
     // Said below, as for any other cursor that is not ours.
   }
-  throw new JobError('invalid_request', 'cursor: not one that "list" answered for this sort order. Begin again without it.', { field: 'cursor' });
+  throw new JobError('invalid_request', 'cursor: not one that "list" answered for this sort order. Begin again without it.', {
+    field: 'cursor',
+  });
 }

@@ -37,7 +37,9 @@ const get: MakeRequest = (index) => ['get', `{"id":"${idAt(index)}"}`];
 const echoed: MakeRequest = () => ['echo', '{"type":"render","input":{"frame":1}}'];
 const updates: MakeRequest = (index) => [
   'progress',
-  JSON.stringify({ updates: Array.from({ length: 100 }, (_, k) => ({ id: idAt(index * 100 + k), progress: { bytesTransferred: index * 100 + k } })) }),
+  JSON.stringify({
+    updates: Array.from({ length: 100 }, (_, k) => ({ id: idAt(index * 100 + k), progress: { bytesTransferred: index * 100 + k } })),
+  }),
 ];
 
 print('figure', 'value', 'echo', 'ratio', 'aim');
@@ -57,7 +59,13 @@ for (const [inFlight, aim] of [
 }
 const rest = JOBS - (await total(nc));
 if (rest > 0) await rateOf(nc, rest, 256, create);
-print(`list of 100 among ${await total(nc)} jobs, median`, `${(await medianMs(nc, 500, () => ['list', '{}'])).toFixed(2)} ms`, '', '', '1 ms');
+print(
+  `list of 100 among ${await total(nc)} jobs, median`,
+  `${(await medianMs(nc, 500, () => ['list', '{}'])).toFixed(2)} ms`,
+  '',
+  '',
+  '1 ms',
+);
 const perSecond = (await rateOf(nc, 4_000, 32, updates)) * 100;
 print('progress updates, 100 in a request', `${Math.round(perSecond)}/s`, '', '', '150000/s');
 await stop(manager);
@@ -72,7 +80,14 @@ echo.kill();
 await server.stop();
 await rm(dataDir, { recursive: true });
 
-async function compare(name: string, requests: number, inFlight: number, make: MakeRequest, limit: number, aim: number | null): Promise<void> {
+async function compare(
+  name: string,
+  requests: number,
+  inFlight: number,
+  make: MakeRequest,
+  limit: number,
+  aim: number | null,
+): Promise<void> {
   const rate = await rateOf(nc, requests, inFlight, make);
   print(name, `${Math.round(rate)}/s`, `${Math.round(limit)}/s`, (rate / limit).toFixed(2), aim === null ? '' : aim.toFixed(2));
 }
@@ -80,7 +95,10 @@ async function compare(name: string, requests: number, inFlight: number, make: M
 async function learnIds(nc: NatsConnection): Promise<void> {
   let cursor: string | null = null;
   do {
-    const page = JSON.parse((await nc.request('tallyman.jobs.list', JSON.stringify({ limit: 1000, cursor }))).string()) as { jobs: Job[]; nextCursor: string | null };
+    const page = JSON.parse((await nc.request('tallyman.jobs.list', JSON.stringify({ limit: 1000, cursor }))).string()) as {
+      jobs: Job[];
+      nextCursor: string | null;
+    };
     ids.push(...page.jobs.map((job) => job.id));
     cursor = page.nextCursor;
   } while (cursor !== null);
@@ -91,10 +109,14 @@ async function total(nc: NatsConnection): Promise<number> {
 }
 
 async function startManager(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [...(process.env['BENCH_MANAGER_FLAGS']?.split(' ') ?? []), here('../../src/main.js'), 'manager', '--data', dataDir], {
-    env: { ...process.env, TALLYMAN_NATS_URL: server.url },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...(process.env['BENCH_MANAGER_FLAGS']?.split(' ') ?? []), here('../../src/main.js'), 'manager', '--data', dataDir],
+    {
+      env: { ...process.env, TALLYMAN_NATS_URL: server.url },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   await new Promise<void>((resolve) => {
     child.stderr.on('data', (chunk) => {
       if (String(chunk).includes('leading')) resolve();

@@ -26,7 +26,15 @@ export function bytesBeyondJson(jobs: number): number {
     };
     const view = { seq: () => 0, stats: () => ({}) };
     for (let index = 0; index < 1000; index += 1) {
-      const body = { type: 'render', input: { frame: done + index }, labels: {}, options: ownOptionsSchema.parse({}), priority: 0, runAt: null, start: true };
+      const body = {
+        type: 'render',
+        input: { frame: done + index },
+        labels: {},
+        options: ownOptionsSchema.parse({}),
+        priority: 0,
+        runAt: null,
+        start: true,
+      };
       execute({ verb: 'create', body }, context, view);
     }
     context.draft.settle(done);

@@ -82,7 +82,7 @@ describe('a gateway that closes', () => {
     const rpc = await RpcClient.open(gateway);
     const events = await EventReader.open(gateway, '/v1/events');
     await events.next();
-    const underWay = call(gateway, '/v1/stats');
+    const underWay = call(gateway, '/v1/stats', { headers: { connection: 'keep-alive' } });
     await expect.poll(() => answer.length).toBe(1);
     const closed = gateway.close();
     expect(await events.next()).toBeNull();
@@ -90,6 +90,7 @@ describe('a gateway that closes', () => {
     answer('{"done":true}');
     const answered = await underWay;
     expect(answered.json()).toEqual({ done: true });
+    expect(answered.headers.connection).toBe('close');
     await closed;
     await expect(call(gateway, '/livez')).rejects.toThrow();
     expect(hub.watchers).toBe(0);

@@ -26,7 +26,9 @@ export interface TestService {
 }
 
 /** The whole service in this process, on a real nats-server. `settings` as in the environment; `worker: true` runs transfers. */
-export async function startTestService(options: { settings?: Record<string, string>; worker?: boolean; gateway?: boolean } = {}): Promise<TestService> {
+export async function startTestService(
+  options: { settings?: Record<string, string>; worker?: boolean; gateway?: boolean } = {},
+): Promise<TestService> {
   const releases = new Releases();
   const nats = await startTestNats({ TALLYMAN_ROOTS: '/', TALLYMAN_HTTP_PORT: '0', ...options.settings });
   releases.add(() => nats.stop());

@@ -66,7 +66,10 @@ export class LogView {
     const tooMany = this.#lines.childElementCount - LINES_KEPT;
     for (let i = 0; i < tooMany; i += 1) this.#lines.firstElementChild?.remove();
     const shown = this.#lines.childElementCount;
-    setText(byId('log-note'), shown === 0 ? 'No lines yet.' : shown === LINES_KEPT ? `The newest ${LINES_KEPT} lines; the whole log has more.` : '');
+    setText(
+      byId('log-note'),
+      shown === 0 ? 'No lines yet.' : shown === LINES_KEPT ? `The newest ${LINES_KEPT} lines; the whole log has more.` : '',
+    );
     if (isAtEnd) this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 }

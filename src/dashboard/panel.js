@@ -28,7 +28,8 @@ export class Panel {
     byId('panel-close').addEventListener('click', () => this.close());
     document.addEventListener('keydown', (event) => {
       // In a dialog Esc closes the dialog, and in a search field it empties the field.
-      if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]') && !isFilledSearch(event.target)) this.close();
+      if (event.key === 'Escape' && !event.defaultPrevented && !document.querySelector('dialog[open]') && !isFilledSearch(event.target))
+        this.close();
     });
   }
 

@@ -40,7 +40,10 @@ export class Row {
     setText(parts['note'], note(job));
     setText(parts['figures'], figures(job));
     setText(parts['file'], job.status === 'running' && job.progress.currentFile !== null ? visible(job.progress.currentFile) : '');
-    setText(parts['error'], job.error && ['failed', 'queued'].includes(job.status) ? visible(job.error.message) : visible(job.warnings[0] ?? ''));
+    setText(
+      parts['error'],
+      job.error && ['failed', 'queued'].includes(job.status) ? visible(job.error.message) : visible(job.warnings[0] ?? ''),
+    );
     setText(parts['advice'], job.error?.advice && job.status === 'failed' ? visible(job.error.advice) : '');
     showBar(parts['bar'], job);
     if (this.#commands.update(job)) this.focus();

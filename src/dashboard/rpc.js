@@ -71,7 +71,13 @@ export class Rpc {
   ask(method, params, timeoutMs = ASK_TIMEOUT_MS) {
     const socket = this.#socket;
     if (!socket || socket.readyState !== WebSocket.OPEN) {
-      return Promise.reject(new RpcError({ code: 'unavailable', executed: 'no', message: 'The connection is down: nothing was done. Try again once it is back.' }));
+      return Promise.reject(
+        new RpcError({
+          code: 'unavailable',
+          executed: 'no',
+          message: 'The connection is down: nothing was done. Try again once it is back.',
+        }),
+      );
     }
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {

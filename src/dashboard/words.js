@@ -72,7 +72,8 @@ export function badge(job) {
 
 /** What stands under the badge: the phase, or what the job waits for. @param {Job} job */
 export function note(job) {
-  if (job.status === 'running') return [job.phase ? PHASES[job.phase] : 'starting', job.attempt > 1 ? `attempt ${job.attempt}` : ''].filter(Boolean).join(', ');
+  if (job.status === 'running')
+    return [job.phase ? PHASES[job.phase] : 'starting', job.attempt > 1 ? `attempt ${job.attempt}` : ''].filter(Boolean).join(', ');
   if (job.status === 'queued' && job.retryAt) return `tries again at ${moment(job.retryAt)}`;
   if (job.status === 'queued' && job.runAt && Date.parse(job.runAt) > Date.now()) return `runs at ${moment(job.runAt)}`;
   if (job.finishedAt) return moment(job.finishedAt);
@@ -91,11 +92,17 @@ export function figures(job) {
   const isMoving = job.status === 'running';
   return [
     hasBar(job) && p.percent !== null ? `${Math.floor(p.percent)} %` : '',
-    p.bytesTransferred === null ? '' : p.bytesTotal === null || !hasBar(job) ? bytes(p.bytesTransferred) : `${bytes(p.bytesTransferred)} of ${bytes(p.bytesTotal)}`,
+    p.bytesTransferred === null
+      ? ''
+      : p.bytesTotal === null || !hasBar(job)
+        ? bytes(p.bytesTransferred)
+        : `${bytes(p.bytesTransferred)} of ${bytes(p.bytesTotal)}`,
     p.filesTransferred === null || isMoving ? '' : p.filesTransferred === 1 ? '1 file' : `${count(p.filesTransferred)} files`,
     isMoving && p.bytesPerSecond ? rate(p.bytesPerSecond) : '',
     isMoving && p.etaSeconds !== null ? `${duration(p.etaSeconds)} left` : '',
-    job.status === 'completed' && job.startedAt && job.finishedAt ? `took ${duration((Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000)}` : '',
+    job.status === 'completed' && job.startedAt && job.finishedAt
+      ? `took ${duration((Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000)}`
+      : '',
     job.status === 'completed' ? proof(job) : '',
   ]
     .filter(Boolean)
@@ -125,10 +132,19 @@ export function facts(job) {
     ['Warnings', job.warnings.map(visible).join('\n')],
     ['Source', job.source !== null && visible(job.source)],
     ['Destination', job.destination !== null && visible(job.destination)],
-    ['Labels', Object.entries(job.labels).map(([key, value]) => `${key}=${visible(value)}`).join(', ')],
+    [
+      'Labels',
+      Object.entries(job.labels)
+        .map(([key, value]) => `${key}=${visible(value)}`)
+        .join(', '),
+    ],
     ['Input', job.source === null && job.input != null && visible(JSON.stringify(job.input))],
     ['Result', job.result != null && visible(JSON.stringify(job.result))],
-    ['Verified', job.verification && `${count(job.verification.filesEqual)} of ${count(job.verification.filesExpected)} files equal by ${job.verification.method}`],
+    [
+      'Verified',
+      job.verification &&
+        `${count(job.verification.filesEqual)} of ${count(job.verification.filesExpected)} files equal by ${job.verification.method}`,
+    ],
     ['Attempt', job.attempt > 0 && `${job.attempt}${job.worker ? ` by ${job.worker}` : ''}`],
     ['Created', moment(job.createdAt)],
     ['Started', job.startedAt && moment(job.startedAt)],

@@ -27,7 +27,12 @@ export async function connectNats(login: NatsLogin, role: Role): Promise<NatsCon
     });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new JobError('unavailable', `No NATS connection to ${withoutPassword(login.url)}: ${why}. Is the service running? "tallyman doctor" tells.`, {}, { cause });
+    throw new JobError(
+      'unavailable',
+      `No NATS connection to ${withoutPassword(login.url)}: ${why}. Is the service running? "tallyman doctor" tells.`,
+      {},
+      { cause },
+    );
   }
 }
 

@@ -24,7 +24,12 @@ const QUEUE = 'job-manager';
 export async function startJobService(options: JobServiceOptions): Promise<{ stop(): Promise<void> }> {
   const { nc, prefix, writeLog } = options;
   const subjects = subjectsOf(prefix);
-  const service = await nc.services.add({ name: prefix, version: packageVersion, description: 'Creates, runs and watches jobs.', queue: QUEUE });
+  const service = await nc.services.add({
+    name: prefix,
+    version: packageVersion,
+    description: 'Creates, runs and watches jobs.',
+    queue: QUEUE,
+  });
   for (const verb of VERBS) {
     service.addEndpoint(verb, {
       subject: subjects.verb(verb),
@@ -49,7 +54,10 @@ export async function startJobService(options: JobServiceOptions): Promise<{ sto
 /** Reads a message. Throws `invalid_request`, `payload_too_large`. */
 function askOf(verb: Verb, msg: ServiceMsg, { askTimeoutMs, writeLog }: JobServiceOptions): Ask {
   if (msg.data.length > LIMITS.requestBytes) {
-    throw new JobError('payload_too_large', `The request has ${msg.data.length} bytes; at most ${LIMITS.requestBytes} are taken. Send it in parts.`);
+    throw new JobError(
+      'payload_too_large',
+      `The request has ${msg.data.length} bytes; at most ${LIMITS.requestBytes} are taken. Send it in parts.`,
+    );
   }
   const body = withHeaders(verb, parseJson(textOf(msg)), msg.headers);
   const schema = verb === 'create' ? createSchemaFor(body) : REQUESTS[verb];

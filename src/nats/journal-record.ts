@@ -29,7 +29,10 @@ export function decodeRecord(data: Uint8Array, seq: number): JournalRecord {
     throw new JournalUnreadable(seq, `Record ${seq} of the journal is not a Tallyman record.`);
   }
   if (!firstLine.startsWith(MAGIC)) {
-    throw new JournalUnreadable(seq, `Record ${seq} of the journal has a format that this version does not know: it was written by a newer Tallyman.`);
+    throw new JournalUnreadable(
+      seq,
+      `Record ${seq} of the journal has a format that this version does not know: it was written by a newer Tallyman.`,
+    );
   }
   const rest = bytes.subarray(FIRST_LINE_BYTES);
   if (firstLine.slice(MAGIC.length, -1) !== checksum(rest)) {

@@ -1,5 +1,21 @@
-import { DiscardPolicy, ErrorCode, NatsError, RetentionPolicy, StorageType, type JetStreamClient, type JetStreamManager, type NatsConnection } from 'nats';
-import { AppendRefused, JournalUnreadable, type Journal, type JournalRecord, type JournalState, type RecordDraft } from '../../actors/journal.js';
+import {
+  DiscardPolicy,
+  ErrorCode,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+} from 'nats';
+import {
+  AppendRefused,
+  JournalUnreadable,
+  type Journal,
+  type JournalRecord,
+  type JournalState,
+  type RecordDraft,
+} from '../../actors/journal.js';
 import { subjectsOf } from '../subjects.js';
 import { decodeRecord, encodeRecord } from './journal-record.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
@@ -121,7 +137,8 @@ export class JetStreamJournal implements Journal {
       const message = await this.#jsm.streams.getMessage(this.#stream, { seq });
       return decodeRecord(message.data, seq).commit;
     } catch (error) {
-      if (error instanceof NatsError && (error.api_error?.err_code === NO_MESSAGE_FOUND || error.code === ErrorCode.JetStream404NoMessages)) return null;
+      if (error instanceof NatsError && (error.api_error?.err_code === NO_MESSAGE_FOUND || error.code === ErrorCode.JetStream404NoMessages))
+        return null;
       throw error;
     }
   }

@@ -15,7 +15,7 @@ const RESTARTS_WITHIN_MS = 60_000;
 
 /** The NATS server that everything uses: the one of the settings, or our own, started again should it crash. */
 export async function startNatsRole(config: Config): Promise<NatsRole> {
-  if (config.natsUrl !== null) return { logins: await foreignLogins(config, config.natsUrl), ended: never, stop: async () => undefined };
+  if (config.natsUrl !== null) return { logins: await foreignLogins(config, config.natsUrl), ended: never, stop: () => Promise.resolve() };
   let server = await startNatsServer(config);
   let stopping = false;
   const watch = async (): Promise<string | null> => {
@@ -25,7 +25,8 @@ export async function startNatsRole(config: Config): Promise<NatsRole> {
       if (isStopping()) return null;
       crashes.push(performance.now());
       const recent = crashes.filter((atMs) => atMs > performance.now() - RESTARTS_WITHIN_MS).length;
-      if (recent > RESTARTS_MAX) return `the NATS server ended ${recent} times in a minute, last with ${signal ?? code}: see nats.log in ${config.dataDir}`;
+      if (recent > RESTARTS_MAX)
+        return `the NATS server ended ${recent} times in a minute, last with ${signal ?? code}: see nats.log in ${config.dataDir}`;
       logLine(`the NATS server ended (${signal ?? code}) and is started again`);
       await sleep(100);
       server = await restart(config, server);
@@ -34,7 +35,9 @@ export async function startNatsRole(config: Config): Promise<NatsRole> {
   const isStopping = () => stopping;
   return {
     logins: server.logins,
-    ended: watch().catch((error: unknown) => `the NATS server does not start again: ${error instanceof Error ? error.message : String(error)}`),
+    ended: watch().catch(
+      (error: unknown) => `the NATS server does not start again: ${error instanceof Error ? error.message : String(error)}`,
+    ),
     async stop() {
       stopping = true;
       await server.stop();
@@ -51,7 +54,13 @@ export async function foreignLogins(config: Config, url: string): Promise<Record
     if (config.natsUser !== null) return { url, user: config.natsUser, password: config.natsPassword ?? '' };
     return kept ? { url, ...kept[role] } : { url };
   };
-  return { manager: loginOf('manager'), journal: loginOf('journal'), gateway: loginOf('gateway'), worker: loginOf('worker'), client: loginOf('client') };
+  return {
+    manager: loginOf('manager'),
+    journal: loginOf('journal'),
+    gateway: loginOf('gateway'),
+    worker: loginOf('worker'),
+    client: loginOf('client'),
+  };
 }
 
 /** What an acknowledged change is worth on this server, in a sentence for people. */
@@ -61,7 +70,8 @@ export async function durabilityOf(config: Config, login: NatsLogin): Promise<st
   try {
     const info = await (await nc.jetstreamManager({ checkAPI: false })).streams.info(subjectsOf(config.prefix).journalStream);
     const replicas = info.config.num_replicas;
-    if (replicas > 1) return `replicated: an acknowledged change is held by a majority of ${replicas} servers; whether each has it on disk is that cluster’s setting`;
+    if (replicas > 1)
+      return `replicated: an acknowledged change is held by a majority of ${replicas} servers; whether each has it on disk is that cluster’s setting`;
     return 'lazy: one NATS server that was not started by Tallyman; unless it has "sync_interval: always", a power cut may lose the last minutes';
   } catch {
     return 'unknown: the journal’s stream could not be looked at';

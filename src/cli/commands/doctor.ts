@@ -55,7 +55,12 @@ function programs({ config }: Context): Finding[] {
   return [
     { name: 'tallyman', level: 'ok', message: `${packageVersion} on Node ${process.versions.node}` },
     program('rsync', findTool('rsync'), 'problem', 'Install it: "apt-get install rsync" or "brew install rsync".'),
-    program('nats-server', findTool('nats-server', config.natsServer), 'warning', 'Only needed without TALLYMAN_NATS_URL. "npm start" fetches it.'),
+    program(
+      'nats-server',
+      findTool('nats-server', config.natsServer),
+      'warning',
+      'Only needed without TALLYMAN_NATS_URL. "npm start" fetches it.',
+    ),
   ];
 }
 
