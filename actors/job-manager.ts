@@ -2,7 +2,9 @@ import { assign, fromCallback, fromPromise, setup } from 'xstate';
 import { JobError } from './errors.js';
 import { AppendRefused } from './journal.js';
 import type { Ask } from './mailbox.js';
-import { ManagerState, type ManagerInput } from './manager-state.js';
+import type { ManagerInput } from './manager-input.js';
+import { ManagerState } from './manager-state.js';
+import { notServing } from './refusals.js';
 import { takeOver } from './take-over.js';
 
 type Event = { type: 'asks'; asks: readonly Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
@@ -196,6 +198,3 @@ export const jobManager = setup({
     failed: { entry: 'giveUp', on: { asks: { actions: 'refuse' }, drain: 'stopped' } },
   },
 });
-
-const notServing = (failure: string | null) =>
-  new JobError('unavailable', `The job manager does not serve: ${failure ?? 'it is shutting down'}. Nothing was done.`);

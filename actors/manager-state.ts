@@ -2,57 +2,17 @@ import { CarryForward } from './carry-forward.js';
 import { Draft } from './draft.js';
 import { JobError } from './errors.js';
 import { claimAnswer, execute, type ManagerView, type Outcome } from './execute.js';
-import { JOB_STATUSES } from './job.js';
 import { JobTable } from './job-table.js';
-import type { Journal, JournalState, RecordDraft } from './journal.js';
+import type { JournalState, RecordDraft } from './journal.js';
 import { LIMITS } from './limits.js';
+import type { ManagerInput } from './manager-input.js';
+import { statsOf } from './manager-stats.js';
 import { Mailbox, type Ask } from './mailbox.js';
 import { ParkedClaims } from './parked-claims.js';
+import { timedOut, unknownOutcome } from './refusals.js';
 import { READ_VERBS } from './requests.js';
 import { claim, expire } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
-
-/** Everything that the manager takes from outside: its journal, clocks, randomness and settings. */
-export interface ManagerInput {
-  journal: Journal;
-  clock: ManagerClock;
-  /** Unique and, for later times, greater. */
-  newId(nowMs: number): string;
-  newCommitId(): string;
-  random(): number;
-  digest(text: string): string;
-  /** Resolves when what arrives together has arrived: the end of this turn of the event loop. */
-  nextTurn(): Promise<void>;
-  /** Jobs that are gone, so that their logs can go too. */
-  onDeleted(ids: readonly string[]): void;
-  log(message: string): void;
-  onServing(): void;
-  /** It serves no more: fenced or failed (the reason), or stopped (`null`). */
-  onEnded(reason: string | null): void;
-  settings: ManagerSettings;
-}
-
-export interface ManagerClock {
-  /** Wall clock, ms since 1970. */
-  nowMs(): number;
-  /** Never set back; only differences count. */
-  monotonicMs(): number;
-  /** Calls `tick` every `periodMs` until the returned function is called. */
-  every(periodMs: number, tick: () => void): () => void;
-  delay(ms: number): Promise<void>;
-}
-
-export interface ManagerSettings {
-  leaseMs: number;
-  roots: readonly string[];
-  /** How long after its last proof of being the leader a manager answers reads without a new one. */
-  leadLeaseMs: number;
-  tickMs: number;
-  /** What one record may have; no more than the server's `max_payload` takes. */
-  recordBytesMax: number;
-  /** Below this size the journal is left as it is. */
-  carryMinBytes: number;
-}
 
 /** An ask that was decided, with its answer held back until the journal has the changes. */
 interface Decided {
@@ -93,12 +53,12 @@ export class ManagerState {
 
   #decided: Decided[] = [];
   #lastNowMs = 0;
-  readonly #startedAt: string;
+  readonly startedAt: string;
 
   constructor(input: ManagerInput) {
     this.input = input;
     this.carry = new CarryForward(this.table, input.settings.carryMinBytes);
-    this.#startedAt = new Date(input.clock.nowMs()).toISOString();
+    this.startedAt = new Date(input.clock.nowMs()).toISOString();
   }
 
   /** Puts an ask in the mailbox, or refuses it at once. */
@@ -349,22 +309,7 @@ export class ManagerState {
 
   readonly #view: ManagerView = {
     seq: () => this.seq,
-    stats: () => ({
-      total: this.table.entries.size,
-      byStatus: Object.fromEntries(JOB_STATUSES.map((status) => [status, this.table.byStatus[status].size])),
-      byType: Object.fromEntries(this.table.countByType),
-      seq: this.seq,
-      epoch: this.epoch,
-      startedAt: this.#startedAt,
-      mailbox: { messages: this.mailbox.messages, bytes: this.mailbox.bytes, parkedClaims: this.parked.size },
-      journal: {
-        bytes: this.journal.bytes,
-        messages: this.seq - this.journal.firstSeq + 1,
-        firstSeq: this.journal.firstSeq,
-        liveBytes: this.table.liveBytes,
-      },
-      counters: this.counters,
-    }),
+    stats: () => statsOf(this),
   };
 
   #reject(ask: Ask, error: JobError): void {
@@ -378,10 +323,3 @@ export class ManagerState {
     return new JobError('internal', `This is a defect of the service. Its log tells more under ${id}.`, { id });
   }
 }
-
-const timedOut = () => new JobError('ask_timeout', 'The request waited in the mailbox past its time. It was not executed; try again.');
-const unknownOutcome = () =>
-  new JobError(
-    'outcome_unknown',
-    'The journal has not answered in time: the change may have been stored or not. Look with "get", or repeat it with the same idempotency key.',
-  );

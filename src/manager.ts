@@ -8,7 +8,7 @@ import { JobError } from '../actors/errors.js';
 import { jobManager } from '../actors/job-manager.js';
 import type { Journal } from '../actors/journal.js';
 import { LIMITS } from '../actors/limits.js';
-import type { ManagerInput } from '../actors/manager-state.js';
+import type { ManagerInput } from '../actors/manager-input.js';
 import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
 import { JobClient } from './job-client.js';

@@ -22,20 +22,35 @@ export interface TestNats {
   restart(): Promise<void>;
 }
 
+/** A spec that fails before its `stop` leaves no server behind. */
+const running = new Set<() => number>();
+process.once('exit', () => {
+  for (const pid of running) {
+    try {
+      process.kill(pid(), 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
+});
+
 /** A real nats-server with the real `nats.conf`, on a free port and in a temporary folder. `settings` as in the environment. */
 export async function startTestNats(settings: Record<string, string> = {}): Promise<TestNats> {
   const dir = await mkdtemp(path.join(tmpdir(), 'tallyman-'));
   const config = readConfig({ TALLYMAN_NATS_SERVER: process.env['TALLYMAN_NATS_SERVER'] ?? '', ...settings, TALLYMAN_DATA: dir });
   let server: EmbeddedServer = await startNatsServer(config);
   const { url, logins, port } = server;
+  const pid = () => server.pid;
+  running.add(pid);
   return {
     url,
     logins,
     dir,
     config,
-    pid: () => server.pid,
+    pid,
     async stop() {
       await server.stop();
+      running.delete(pid);
       await rm(dir, { recursive: true, force: true });
     },
     async kill() {

@@ -1,0 +1,22 @@
+import { JOB_STATUSES } from './job.js';
+import type { ManagerState } from './manager-state.js';
+
+/** The answer of `stats`. */
+export function statsOf(state: ManagerState): object {
+  return {
+    total: state.table.entries.size,
+    byStatus: Object.fromEntries(JOB_STATUSES.map((status) => [status, state.table.byStatus[status].size])),
+    byType: Object.fromEntries(state.table.countByType),
+    seq: state.seq,
+    epoch: state.epoch,
+    startedAt: state.startedAt,
+    mailbox: { messages: state.mailbox.messages, bytes: state.mailbox.bytes, parkedClaims: state.parked.size },
+    journal: {
+      bytes: state.journal.bytes,
+      messages: state.seq - state.journal.firstSeq + 1,
+      firstSeq: state.journal.firstSeq,
+      liveBytes: state.table.liveBytes,
+    },
+    counters: state.counters,
+  };
+}
