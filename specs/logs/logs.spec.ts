@@ -259,10 +259,12 @@ describe('writing while the store is away', () => {
   test('leaves out the oldest past the limit, keeps errors, and says how many', async () => {
     proxy.cut();
     await isDown(workerNc);
-    writer.write(line('the cause', { level: 'error' }));
     const filler = 'x'.repeat(1000);
     const count = Math.ceil((LIMITS.logQueueBytes * 1.5) / 1000);
-    for (let index = 0; index < count; index++) writer.write(line(`${index} ${filler}`));
+    for (let index = 0; index < count; index++) {
+      writer.write(line(`${index} ${filler}`));
+      if (index === 200) writer.write(line('the cause', { level: 'error' }));
+    }
     writer.write(line('the end'));
     proxy.mend();
     await expect.poll(() => textsOf({ text: 'the end' }).catch(() => []), { timeout: 20_000 }).toEqual(['the end']);

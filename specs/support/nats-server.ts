@@ -22,9 +22,9 @@ export interface TestNats {
   restart(): Promise<void>;
 }
 
-/** A spec that fails before its `stop` leaves no server behind. */
+/** A spec that fails before its `stop` leaves no server behind: vitest ends its process by SIGTERM. */
 const running = new Set<() => number>();
-process.once('exit', () => {
+process.once('SIGTERM', () => {
   for (const pid of running) {
     try {
       process.kill(pid(), 'SIGKILL');
@@ -32,6 +32,7 @@ process.once('exit', () => {
       // It has ended already.
     }
   }
+  process.kill(process.pid, 'SIGTERM');
 });
 
 /** A real nats-server with the real `nats.conf`, on a free port and in a temporary folder. `settings` as in the environment. */

@@ -172,6 +172,11 @@ describe('a watcher that comes back', () => {
     expect(mirror.state).toEqual(truth());
     await scribe.put('a', { status: 'queued' });
     await seesTheTruth(mirror);
+
+    await scribe.purgeBelow(scribe.seq + 1);
+    const late = await Mirror.follow(hub, {}, since);
+    expect(late.kinds).toEqual(['reset']);
+    expect(late.state).toEqual(truth());
   });
 
   test('gets a reset with a fresh list when that part of the journal is purged, or not there yet', async () => {

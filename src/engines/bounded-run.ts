@@ -6,8 +6,8 @@ import type { Run } from './engine.js';
 const PROGRESS_EVERY_MS = 250;
 
 /**
- * A run as an engine uses it: progress is told at most four times a second, its
- * numbers never fall, and the log ends at `LIMITS.logBytesPerJob` with a line
+ * A run as an engine uses it: progress is told at most four times a second,
+ * percent and bytes never fall, and the log ends at `LIMITS.logBytesPerJob` with a line
  * that says so. Call `flush` at the end: the newest progress may still wait.
  */
 export class BoundedRun implements Run {
@@ -55,7 +55,7 @@ export class BoundedRun implements Run {
 
   #tell(): void {
     const next = { ...this.#waiting };
-    for (const name of ['percent', 'bytesTransferred', 'filesTransferred'] as const) {
+    for (const name of ['percent', 'bytesTransferred'] as const) {
       const before = this.#told[name];
       const now = next[name];
       if (typeof before === 'number' && typeof now === 'number') next[name] = Math.max(before, now);
