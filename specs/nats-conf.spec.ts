@@ -2,6 +2,8 @@ import { connect, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { READER_VERBS, VERBS } from '../actors/requests.js';
 import { connectNats } from '../src/nats/connection.js';
+import { ensureLogsStream } from '../src/nats/log-stream.js';
+import { journalFeed } from '../src/nats/stream-feed.js';
 import { INBOX_PREFIX, subjectsOf, type Role } from '../src/subjects.js';
 import { startTestNats, type TestNats } from './support/nats-server.js';
 
@@ -15,18 +17,16 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   const log = subjects.log('01ABC', 1);
   const inbox = (role: Role) => `${INBOX_PREFIX[role]}.abc.1`;
 
-  const reading = (stream: string) => [
+  const followingJournal = [
+    `${subjects.feedApi}.STREAM.INFO.${journalStream}`,
+    `${subjects.feedApi}.CONSUMER.CREATE.${journalStream}`,
+    `$JS.FC.${journalStream}.name.1`,
+  ];
+  const following = (stream: string) => [
     `$JS.API.STREAM.INFO.${stream}`,
     `$JS.API.CONSUMER.CREATE.${stream}`,
     `$JS.API.CONSUMER.CREATE.${stream}.name`,
-    `$JS.API.CONSUMER.CREATE.${stream}.name.${journal}`,
-    `$JS.API.CONSUMER.INFO.${stream}.name`,
     `$JS.API.CONSUMER.DELETE.${stream}.name`,
-    `$JS.API.CONSUMER.MSG.NEXT.${stream}.name`,
-    `$JS.API.STREAM.MSG.GET.${stream}`,
-    `$JS.API.DIRECT.GET.${stream}`,
-    `$JS.API.DIRECT.GET.${stream}.${journal}`,
-    `$JS.ACK.${stream}.name.1.1.1.1.0`,
     `$JS.FC.${stream}.name.1`,
   ];
   const owning = (stream: string) => ['INFO', 'CREATE', 'UPDATE', 'PURGE'].map((action) => `$JS.API.STREAM.${action}.${stream}`);
@@ -41,6 +41,11 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     '$JS.API.STREAM.CREATE.OTHER',
     '$JS.API.STREAM.INFO.OTHER',
     '$JS.API.ACCOUNT.PURGE.x',
+    ...[journalStream, logsStream].flatMap((stream) => [
+      `$JS.API.CONSUMER.INFO.${stream}.name`,
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.name`,
+      `$JS.API.DIRECT.GET.${stream}`,
+    ]),
     '$SYS.REQ.SERVER.PING',
     `${prefix}.jobs`,
     `${prefix}.jobs.get.more`,
@@ -49,24 +54,17 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
 
   const mayPublish: Record<Role, string[]> = {
     manager: [subjects.verb('cleanup'), inbox('manager'), inbox('gateway'), inbox('worker'), inbox('client')],
-    journal: [journal, '$JS.API.INFO', ...reading(journalStream), ...owning(journalStream), ...owning(logsStream)],
-    gateway: [
-      ...verbs,
-      '$SRV.PING',
-      '$JS.API.INFO',
-      ...reading(journalStream),
-      ...reading(logsStream),
-      inbox('gateway'),
-      inbox('worker'),
-      inbox('client'),
-    ],
+    journal: [journal, '$JS.API.INFO', ...following(journalStream), ...owning(journalStream), `$JS.API.STREAM.MSG.GET.${journalStream}`],
+    logs: owning(logsStream),
+    gateway: [...verbs, '$SRV.PING', ...followingJournal, ...following(logsStream), inbox('gateway'), inbox('worker'), inbox('client')],
     worker: [...['claim', 'heartbeat', 'progress', 'complete', 'fail', 'release', 'get'].map((verb) => `${prefix}.jobs.${verb}`), log],
     client: [...verbs, '$SRV.PING'],
   };
   const maySubscribe: Record<Role, string[]> = {
     manager: [...verbs, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.manager}.>`],
     journal: [`${INBOX_PREFIX.journal}.>`],
-    gateway: [...readers, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.gateway}.>`],
+    logs: [`${INBOX_PREFIX.logs}.>`],
+    gateway: [...readers, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.gateway}.>`, `${subjects.feed}.>`],
     worker: [`${INBOX_PREFIX.worker}.>`],
     client: [`${INBOX_PREFIX.client}.>`],
   };
@@ -110,7 +108,9 @@ describe('against raw connections', () => {
     owner = await connectNats(nats.logins.journal, 'journal');
     const jsm = await owner.jetstreamManager();
     await jsm.streams.add({ name: 'tallyman_JOURNAL', subjects: ['tallyman.journal'] });
-    await jsm.streams.add({ name: 'tallyman_LOGS', subjects: ['tallyman.logs.>'] });
+    const logs = await connectNats(nats.logins.logs, 'logs');
+    await ensureLogsStream(await logs.jetstreamManager({ checkAPI: false }), 'tallyman');
+    await logs.close();
     await owner.jetstream().publish('tallyman.journal', 'a record');
   });
   afterAll(async () => {
@@ -120,7 +120,7 @@ describe('against raw connections', () => {
 
   const journalState = async () => (await (await owner.jetstreamManager()).streams.info('tallyman_JOURNAL')).state;
 
-  test.each(['manager', 'gateway', 'worker', 'client'] as const)('the %s can neither write nor purge the journal', async (role) => {
+  test.each(['manager', 'logs', 'gateway', 'worker', 'client'] as const)('the %s can neither write nor purge the journal', async (role) => {
     const nc = await connectNats(nats.logins[role], role);
     const before = await journalState();
     const refused = await refusals(nc, () => {
@@ -139,26 +139,46 @@ describe('against raw connections', () => {
     await nc.close();
   });
 
-  test('the gateway reads the journal and the logs with an ordered consumer', async () => {
-    const nc = await connectNats(nats.logins.gateway, 'gateway');
-    const consumer = await nc.jetstream().consumers.get('tallyman_JOURNAL', {});
-    expect((await consumer.next({ expires: 5000 }))?.string()).toBe('a record');
+  /** What each may publish and is answered: the answer must not go into the journal, wherever it is sent. */
+  const answered: [Role, string][] = [
+    ['worker', 'tallyman.logs.01ABC.1'],
+    ['gateway', 'tallyman.feed_api.STREAM.INFO.tallyman_JOURNAL'],
+    ['gateway', '$JS.API.STREAM.INFO.tallyman_LOGS'],
+    ['gateway', 'tallyman.jobs.get'],
+    ['client', 'tallyman.jobs.get'],
+    ['logs', '$JS.API.STREAM.INFO.tallyman_LOGS'],
+  ];
+  test.each(answered)('an answer that the %s asks for by %s does not get into the journal', async (role, subject) => {
+    const manager = await connectNats(nats.logins.manager, 'manager');
+    manager.subscribe('tallyman.jobs.get', { callback: (_error, msg) => void msg.respond('forged') });
+    await manager.flush();
+    const nc = await connectNats(nats.logins[role], role);
+    const before = await journalState();
+    nc.publish(subject, '', { reply: 'tallyman.journal' });
+    await nc.flush();
+    await manager.flush();
+    expect(await journalState()).toEqual(before);
     await nc.close();
+    await manager.close();
   });
 
-  test('an answer cannot be sent into the journal: the one who answers may not write there', async () => {
-    const answerer = await connectNats(nats.logins.manager, 'manager');
-    const asker = await connectNats(nats.logins.client, 'client');
-    const requests = answerer.subscribe('tallyman.jobs.get', { max: 1 });
-    await answerer.flush();
+  test('the gateway reads the journal, but can make no consumer that writes into it', async () => {
+    const nc = await connectNats(nats.logins.gateway, 'gateway');
+    const { apiPrefix, inboxPrefix } = await journalFeed(nc, 'tallyman');
+    const readerJsm = await nc.jetstreamManager({ checkAPI: false, apiPrefix: apiPrefix ?? '' });
+    const messages = nc.subscribe(`${inboxPrefix}.one`, { max: 1 });
+    await readerJsm.consumers.add('tallyman_JOURNAL', { deliver_subject: `${inboxPrefix}.one` });
+    for await (const message of messages) expect(message.string()).toBe('a record');
     const before = await journalState();
-    const refused = await refusals(answerer, async () => {
-      asker.publish('tallyman.jobs.get', '{}', { reply: 'tallyman.journal' });
-      for await (const request of requests) request.respond('forged');
-    });
-    expect(refused).toEqual(new Set(['tallyman.journal']));
-    expect(await journalState()).toEqual(before);
-    await asker.close();
+    await expect(readerJsm.consumers.add('tallyman_JOURNAL', { deliver_subject: 'tallyman.journal' })).rejects.toThrow(/cycle/);
+    const logsJsm = await nc.jetstreamManager({ checkAPI: false });
+    const worker = await connectNats(nats.logins.worker, 'worker');
+    await worker.jetstream().publish('tallyman.logs.01ABC.1', 'a line');
+    await logsJsm.consumers.add('tallyman_LOGS', { deliver_subject: 'tallyman.journal' });
+    await nc.flush();
+    expect((await journalState()).last_seq).toBe(before.last_seq);
+    await worker.close();
+    await nc.close();
   });
 
   test('a stranger, a wrong password and no password are turned away', async () => {

@@ -11,6 +11,9 @@ export const subjectsOf = (prefix: string) => ({
   allVerbs: `${prefix}.jobs.*`,
   journalStream: `${prefix}_JOURNAL`,
   journal: `${prefix}.journal`,
+  /** The way into the journal's account for those who read it: requests, and the messages that come of them. */
+  feedApi: `${prefix}.feed_api`,
+  feed: `${prefix}.feed`,
   logsStream: `${prefix}_LOGS`,
   log: (jobId: string, attempt: number) => `${prefix}.logs.${jobId}.${attempt}`,
   logsOfJob: (jobId: string) => `${prefix}.logs.${jobId}.*`,
@@ -31,6 +34,7 @@ export const HEADERS = {
 export const INBOX_PREFIX = {
   manager: '_INBOX_manager',
   journal: '_INBOX_journal',
+  logs: '_INBOX_logs',
   gateway: '_INBOX_gateway',
   worker: '_INBOX_worker',
   client: '_INBOX',

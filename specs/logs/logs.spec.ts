@@ -24,7 +24,7 @@ let reader: LogReader;
 beforeEach(async () => {
   nats = await startTestNats();
   proxy = await startProxy(nats.url);
-  owner = await connectNats(nats.logins.journal, 'journal');
+  owner = await connectNats(nats.logins.logs, 'logs');
   jsm = await owner.jetstreamManager({ checkAPI: false });
   await ensureLogsStream(jsm, 'tallyman');
   workerNc = await connectNats({ ...nats.logins.worker, url: proxy.url }, 'worker');

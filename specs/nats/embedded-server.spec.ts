@@ -44,7 +44,7 @@ describe('the passwords', () => {
   test('differ from role to role and from folder to folder', async () => {
     const servers = [await start(), await start({ dataDir: path.join(dir, 'other') })];
     const passwords = servers.flatMap(({ logins }) => Object.values(logins).map((login) => login.password));
-    expect(new Set(passwords).size).toBe(10);
+    expect(new Set(passwords).size).toBe(12);
   });
 
   test('do not stand in the command line, which everybody can read', async () => {

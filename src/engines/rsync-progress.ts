@@ -17,6 +17,8 @@ export class RsyncProgress {
   readonly #nowMs: () => number;
   #rates: number[] = [];
   #sampledMs = Number.NEGATIVE_INFINITY;
+  #filesDone = 0;
+  #filesFailed = 0;
 
   constructor(counted: Counted, nowMs: () => number = () => performance.now()) {
     this.#counted = counted;
@@ -41,9 +43,9 @@ export class RsyncProgress {
     return line.type === 'f' && (line.change === '<' || line.change === '>') ? { currentFile: line.name.slice(0, NAME_CHARS) } : {};
   }
 
-  /** `failedFiles`: rsync counts a file that failed as done. */
-  onProgress(line: ProgressLine, failedFiles: number): Partial<Progress> {
+  onProgress(line: ProgressLine): Partial<Progress> {
     this.#sample(line.bytesPerSecond);
+    this.#filesDone = Math.max(this.#filesDone, line.filesDone ?? 0);
     // The source may have grown since it was counted.
     const bytesTotal = Math.max(this.#counted.bytesTotal, line.bytes);
     return {
@@ -52,8 +54,17 @@ export class RsyncProgress {
       bytesTotal,
       bytesPerSecond: line.bytesPerSecond,
       etaSeconds: this.#etaSeconds(bytesTotal - line.bytes),
-      ...(line.filesDone === null ? {} : this.#files(line.filesDone - failedFiles)),
+      ...this.#files(),
     };
+  }
+
+  /**
+   * rsync counts a file that failed as done. Its error comes by another pipe and
+   * may be read later than the count: then the count is put right here.
+   */
+  onFailed(filesFailed: number): Partial<Progress> {
+    this.#filesFailed = filesFailed;
+    return this.#files();
   }
 
   end(filesTransferred: number, bytesTransferred: number): Partial<Progress> {
@@ -67,8 +78,8 @@ export class RsyncProgress {
     return line.toCheck === null || line.toCheck.of === 0 ? 0 : 1 - line.toCheck.left / line.toCheck.of;
   }
 
-  #files(filesDone: number): Partial<Progress> {
-    const filesTransferred = Math.max(0, filesDone);
+  #files(): Partial<Progress> {
+    const filesTransferred = Math.max(0, this.#filesDone - this.#filesFailed);
     return { filesTransferred, filesTotal: Math.max(this.#counted.filesTotal, filesTransferred) };
   }
 

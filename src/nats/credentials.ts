@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { JobError } from '../../actors/errors.js';
 
 const login = z.object({ user: z.string(), password: z.string().regex(/^[A-Za-z][A-Za-z0-9]{31,}$/) });
-const credentialsSchema = z.object({ manager: login, journal: login, gateway: login, worker: login, client: login });
+const credentialsSchema = z.object({ manager: login, journal: login, logs: login, gateway: login, worker: login, client: login });
 
 /** User and password of every role, at the nats-server that Tallyman starts. */
 export type Credentials = z.infer<typeof credentialsSchema>;
@@ -39,6 +39,7 @@ export async function makeCredentials(dataDir: string): Promise<Credentials> {
   const made: Credentials = {
     manager: newLogin('manager'),
     journal: newLogin('journal'),
+    logs: newLogin('logs'),
     gateway: newLogin('gateway'),
     worker: newLogin('worker'),
     client: newLogin('client'),

@@ -102,6 +102,7 @@ function launch(tool: Tool, conf: string, dataDir: string, port: number, credent
       TALLYMAN_STORE_DIR: JSON.stringify(dataDir),
       TALLYMAN_MANAGER_PASSWORD: credentials.manager.password,
       TALLYMAN_JOURNAL_PASSWORD: credentials.journal.password,
+      TALLYMAN_LOGS_PASSWORD: credentials.logs.password,
       TALLYMAN_GATEWAY_PASSWORD: credentials.gateway.password,
       TALLYMAN_WORKER_PASSWORD: credentials.worker.password,
       TALLYMAN_CLIENT_PASSWORD: credentials.client.password,
@@ -191,10 +192,11 @@ function tailOf(child: ChildProcess, dataDir: string): () => Promise<string> {
 }
 
 function loginsAt(url: string, credentials: Credentials): Record<Role, NatsLogin> {
-  const { manager, journal, gateway, worker, client } = credentials;
+  const { manager, journal, logs, gateway, worker, client } = credentials;
   return {
     manager: { url, ...manager },
     journal: { url, ...journal },
+    logs: { url, ...logs },
     gateway: { url, ...gateway },
     worker: { url, ...worker },
     client: { url, ...client },

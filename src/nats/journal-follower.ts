@@ -4,11 +4,13 @@ import { LIMITS } from '../../actors/limits.js';
 import { decodeRecord } from './journal-record.js';
 import { replayJournal } from './journal-replay.js';
 import { RecentChanges, type JobChange } from './recent-changes.js';
+import { subjectsOf } from '../subjects.js';
+import { journalFeed } from './stream-feed.js';
 import { StreamTail, type StreamMessage, type StreamState } from './stream-tail.js';
 
 export interface JournalFollowerOptions {
   nc: NatsConnection;
-  stream: string;
+  prefix: string;
   /** More is known. */
   onNews: () => void;
   /** There is a gap: only a fresh list tells what became of the jobs. */
@@ -37,7 +39,8 @@ export class JournalFollower {
     this.#options = options;
     this.#tail = new StreamTail({
       nc: options.nc,
-      stream: options.stream,
+      stream: subjectsOf(options.prefix).journalStream,
+      feed: () => journalFeed(options.nc, options.prefix),
       onMessage: (message) => this.#read(message),
       onLost: (state) => this.#skipTo(state.lastSeq),
     });
@@ -87,7 +90,7 @@ export class JournalFollower {
     if (since > last) return (await this.holds(since)) ? { changes: [], until: since } : null;
     if (since >= floor) return { changes: this.#recent.since(since), until: last };
     if (last - since > REPLAY_RECORDS) return null;
-    const changes = await this.#inTurn(() => replayJournal(this.#options.nc, this.#options.stream, since, last));
+    const changes = await this.#inTurn(() => replayJournal(this.#options.nc, this.#options.prefix, since, last));
     return changes && changes.length <= LIMITS.watchSnapshotJobs ? { changes, until: last } : null;
   }
 

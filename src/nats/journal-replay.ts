@@ -1,7 +1,9 @@
 import { deferred, type NatsConnection } from 'nats';
 import { JobError } from '../../actors/errors.js';
+import { subjectsOf } from '../subjects.js';
 import { decodeRecord } from './journal-record.js';
 import { changesOf, coalesce, type JobChange } from './recent-changes.js';
+import { journalFeed } from './stream-feed.js';
 import { StreamTail } from './stream-tail.js';
 
 const REPLAY_TIMEOUT_MS = 10_000;
@@ -10,13 +12,14 @@ const REPLAY_TIMEOUT_MS = 10_000;
  * What changed after `since`, up to and with record `until`, one change a job;
  * `null` when that part of the journal is not whole any more. Throws `unavailable`.
  */
-export async function replayJournal(nc: NatsConnection, stream: string, since: number, until: number): Promise<JobChange[] | null> {
+export async function replayJournal(nc: NatsConnection, prefix: string, since: number, until: number): Promise<JobChange[] | null> {
   const isWhole = deferred<boolean>();
   const newest = new Map<string, JobChange>();
   let read = since;
   const tail = new StreamTail({
     nc,
-    stream,
+    stream: subjectsOf(prefix).journalStream,
+    feed: () => journalFeed(nc, prefix),
     onLost: (state) => {
       isWhole.resolve(false);
       return state.lastSeq;

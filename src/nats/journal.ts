@@ -18,6 +18,7 @@ import {
 } from '../../actors/journal.js';
 import { subjectsOf } from '../subjects.js';
 import { decodeRecord, encodeRecord } from './journal-record.js';
+import { ownFeed } from './stream-feed.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
 
 const WRONG_LAST_SEQUENCE = 10071;
@@ -88,7 +89,7 @@ export class JetStreamJournal implements Journal {
       const tail = new StreamTail({
         nc: this.#nc,
         stream: this.#stream,
-        role: 'journal',
+        feed: () => Promise.resolve(ownFeed('journal')),
         onMessage: (message) => {
           if (message.seq < next || message.seq > state.lastSeq) return;
           try {

@@ -6,6 +6,7 @@ import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
 import { decodeLines, messageOf } from './log-batch.js';
+import { ownFeed } from './stream-feed.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
 
 export type LogQuery = ReaderRequests['logs'];
@@ -89,6 +90,7 @@ export class LogReader {
       throw new JobError('overloaded', `${LIMITS.logReaders} logs are being read already. Try again later.`);
     let after = query.after;
     const tail = new StreamTail({
+      feed: () => Promise.resolve(ownFeed('gateway')),
       nc: this.#nc,
       stream: this.#subjects.logsStream,
       filterSubject: query.attempt === undefined ? this.#subjects.logsOfJob(query.id) : this.#subjects.log(query.id, query.attempt),

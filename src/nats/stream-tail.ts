@@ -10,8 +10,8 @@ import {
 } from 'nats';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../actors/errors.js';
-import { INBOX_PREFIX, type Role } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
+import type { StreamFeed } from './stream-feed.js';
 
 /** A message as it stands in a stream. `left` is how many more wait behind it now; `atMs` is when it was stored. */
 export interface StreamMessage {
@@ -33,8 +33,8 @@ export interface StreamTailOptions {
   nc: NatsConnection;
   stream: string;
   filterSubject?: string;
-  /** Whose connection it is. Default: the gateway's. */
-  role?: Role;
+  /** The way to the stream. Asked for whenever it is opened. */
+  feed: () => Promise<StreamFeed>;
   /** Called in the order of the stream; may be called before `start` has resolved. */
   onMessage: (message: StreamMessage) => void;
   /** What came after the tail's `seq` is gone: purged, or the stream was made anew. Answers the sequence to go on after. */
@@ -122,7 +122,7 @@ export class StreamTail {
 
   async #open(): Promise<number> {
     const { nc, stream, filterSubject } = this.#options;
-    const inbox = createInbox(INBOX_PREFIX[this.#options.role ?? 'gateway']);
+    const inbox = createInbox((await this.#options.feed()).inboxPrefix);
     this.#delivered = 0;
     this.#heardAtMs = performance.now();
     const subscription = nc.subscribe(inbox, {
@@ -155,7 +155,17 @@ export class StreamTail {
   }
 
   #jsm(): Promise<JetStreamManager> {
-    return (this.#manager ??= this.#options.nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS }));
+    return (this.#manager ??= this.#connect());
+  }
+
+  async #connect(): Promise<JetStreamManager> {
+    try {
+      const { apiPrefix } = await this.#options.feed();
+      return await this.#options.nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT_MS, ...(apiPrefix ? { apiPrefix } : {}) });
+    } catch (error) {
+      this.#manager = null;
+      throw error;
+    }
   }
 
   async #forget(stream: string, consumer: string): Promise<void> {

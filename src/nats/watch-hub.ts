@@ -173,7 +173,7 @@ export class WatchHub {
     const { nc, prefix } = this.#options;
     const journal = (this.#journal ??= new JournalFollower({
       nc,
-      stream: subjectsOf(prefix).journalStream,
+      prefix,
       onNews: () => this.#scheduleRound(),
       onGap: () => this.#loseAll(),
     }));

@@ -7,20 +7,22 @@ import { ensureLogsStream } from '../nats/log-stream.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 
 /**
- * The JobManager with its two connections: one answers requests, the other
- * writes the journal. They are two NATS users, so that no request can make the
- * one that answers touch the journal.
+ * The JobManager with its connections: one answers requests, one writes the
+ * journal, one keeps the log stream. Each is a NATS user of its own, so that
+ * no request can make the one that answers touch a stream.
  */
-export async function startManagerRole(config: Config, logins: { manager: NatsLogin; journal: NatsLogin }): Promise<RunningRole> {
+export async function startManagerRole(config: Config, logins: Record<'manager' | 'journal' | 'logs', NatsLogin>): Promise<RunningRole> {
   const releases = new Releases();
   try {
     const journalNc = await connectNats(logins.journal, 'journal');
     releases.add(() => journalNc.close());
     const nc = await connectNats(logins.manager, 'manager');
     releases.add(() => nc.close());
-    await ensureLogsStream(await journalNc.jetstreamManager({ checkAPI: false }), config.prefix);
+    const logsNc = await connectNats(logins.logs, 'logs');
+    releases.add(() => logsNc.close());
+    await ensureLogsStream(await logsNc.jetstreamManager({ checkAPI: false }), config.prefix);
     const journal = await JetStreamJournal.open({ nc: journalNc, prefix: config.prefix });
-    const manager = await startManager({ config, nc, journal, onDeleted: logPurger(journalNc, config.prefix), log: logLine });
+    const manager = await startManager({ config, nc, journal, onDeleted: logPurger(logsNc, config.prefix), log: logLine });
     releases.add(() => manager.stop());
     void doubtAfterReconnects(journalNc, () => {
       manager.doubt();

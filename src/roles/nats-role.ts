@@ -57,6 +57,7 @@ export async function foreignLogins(config: Config, url: string): Promise<Record
   return {
     manager: loginOf('manager'),
     journal: loginOf('journal'),
+    logs: loginOf('logs'),
     gateway: loginOf('gateway'),
     worker: loginOf('worker'),
     client: loginOf('client'),
