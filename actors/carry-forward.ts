@@ -14,7 +14,7 @@ interface Carried {
 
 /**
  * Keeps the journal short. When it is several times as large as the live
- * data, the jobs whose newest record lies in its older half are written anew,
+ * data, the jobs that are told of in its older half are written anew, history and all,
  * a record at a time between the rounds, and then everything before the oldest
  * record that is still needed is purged. Nothing current is ever only in what
  * is purged, so a crash at any point loses nothing.
@@ -79,7 +79,7 @@ export class CarryForward {
     const lines: string[] = [];
     let chars = 0;
     for (const entry of this.#table.entries.values()) {
-      if (entry.seq >= this.#belowSeq) continue;
+      if (entry.sinceSeq >= this.#belowSeq) continue;
       const line = putLine(entry, entry.notes);
       carried.push(entry);
       lines.push(line);
@@ -88,14 +88,14 @@ export class CarryForward {
     }
     if (carried.length === 0) return null;
     const settle = (seq: number) => {
-      for (const entry of carried) entry.seq = seq;
+      for (const entry of carried) entry.sinceSeq = seq;
     };
     return { lines, settle, drop: () => undefined };
   }
 
   #endPass(seq: number): void {
     let oldest = seq;
-    for (const entry of this.#table.entries.values()) if (entry.seq < oldest) oldest = entry.seq;
+    for (const entry of this.#table.entries.values()) if (entry.sinceSeq < oldest) oldest = entry.sinceSeq;
     this.#purgeBelow = Math.min(oldest, this.#belowSeq);
     this.#belowSeq = 0;
     this.#restUntilSeq = seq + 100;

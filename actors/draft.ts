@@ -55,7 +55,7 @@ export class Draft {
       key: key ?? before?.key,
       notes: added.length > 0 ? [...(before?.notes ?? []), ...added] : (before?.notes ?? []),
       notesDropped: before?.notesDropped ?? 0,
-      seq: 0,
+      sinceSeq: before?.sinceSeq ?? 0,
     });
     this.#undo.push({ id: job.id, before, notes: notesBefore });
     this.#changed.set(job.id, added.length > 0 ? [...notesBefore, ...added] : notesBefore);
@@ -108,7 +108,7 @@ export class Draft {
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
   settle(seq: number): { deleted: string[] } {
-    for (const id of this.#changed.keys()) (this.table.get(id) as Entry).seq = seq;
+    for (const id of this.#changed.keys()) (this.table.get(id) as Entry).sinceSeq ||= seq;
     for (const [id, { key, untilMs }] of this.#tombstones) {
       if (key) this.table.remember(key, id, untilMs);
     }

@@ -9,7 +9,7 @@ import { takeOver } from './take-over.js';
 
 type Event = { type: 'asks'; asks: readonly Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
 
-interface Context {
+export interface Context {
   state: ManagerState;
   /** Why it does not serve any more. */
   failure: string | null;

@@ -3,7 +3,7 @@ import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
 
-/** A job as the table keeps it. Immutable but for `seq`. `text` is the job's JSON, made once per change. */
+/** A job as the table keeps it. Immutable but for `sinceSeq`. `text` is the job's JSON, made once per change. */
 export interface Entry {
   readonly job: Job;
   readonly text: string;
@@ -11,8 +11,8 @@ export interface Entry {
   /** JSON text of the newest history entries, oldest first. */
   readonly notes: readonly string[];
   readonly notesDropped: number;
-  /** The sequence of the record that holds this after-image; set when it is stored. */
-  seq: number;
+  /** From this record on the journal has the job and its history; 0 until it is stored. */
+  sinceSeq: number;
 }
 
 /** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
@@ -139,7 +139,7 @@ export class JobTable {
           key: change.key ?? old?.key,
           notes,
           notesDropped: old?.notesDropped ?? 0,
-          seq: record.seq,
+          sinceSeq: record.kind === 'carried' ? record.seq : (old?.sinceSeq ?? record.seq),
         }),
       );
     }

@@ -115,6 +115,15 @@ it('does not believe a program that prints 100 % and fails', async () => {
   expect(run.numbers('percent')).not.toContain(100);
 });
 
+it('takes a failed file off the count of the done ones, also when its error is read late', async () => {
+  const folder = await newFolder();
+  const late = await scriptTool(`printf '\\r        1000 100%%    1.00MB/s    0:00:00 (xfr#3, to-chk=0/4)\\n'; sleep 0.4
+    echo 'rsync: [sender] send_files failed to open "/src/secret": Permission denied (13)' >&2; exit 23`);
+  const run = new Bench();
+  await failureOf(makeEngine(() => late).transfer(makeTask(`${folder}/`, `${folder}/x/`), { filesTotal: 3, bytesTotal: 1000 }, run));
+  expect(run.numbers('filesTransferred').at(-1)).toBe(2);
+});
+
 it('never lets a number fall, even when the program counts back', async () => {
   const folder = await newFolder();
   const line = (bytes: number, files: number) => `printf '\\r        ${bytes}  10%%    1.00MB/s    0:00:00 (xfr#${files}, to-chk=0/9)\\n'`;

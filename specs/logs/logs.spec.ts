@@ -251,6 +251,8 @@ describe('writing while the store is away', () => {
     proxy.mute();
     writer.write(line('once'));
     await expect.poll(() => messages()).toBe(2);
+    proxy.cut();
+    await isDown(gatewayNc);
     proxy.mend();
     writer.write(line('after'));
     await expect.poll(() => textsOf().catch(() => []), { timeout: 20_000 }).toEqual(['before', 'once', 'after']);

@@ -22,7 +22,9 @@ const defects: unknown[] = [];
 beforeAll(async () => {
   nats = await startTestNats();
   scribe = await Scribe.start(nats);
-  await ensureLogsStream(scribe.jsm, 'tallyman');
+  const logsNc = await connectNats(nats.logins.logs, 'logs');
+  await ensureLogsStream(await logsNc.jetstreamManager({ checkAPI: false }), 'tallyman');
+  await logsNc.close();
 });
 
 afterAll(async () => {

@@ -38,7 +38,8 @@ export class Context {
   }
 
   async close(): Promise<void> {
-    await this.#service?.disconnect();
+    this.terminal.close();
+    await this.#service?.close();
   }
 }
 

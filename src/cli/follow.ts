@@ -12,7 +12,7 @@ export interface Filter {
 }
 
 /** A connection that broke is noticed after this at the latest, when nothing else tells. */
-const WAIT_MS = 5_000;
+const WAIT_MS = 3_000;
 const POLL_MS = 1_000;
 /** A service that is restarted is waited for this long. */
 const PATIENCE_MS = 5 * 60_000;
@@ -21,7 +21,7 @@ const PATIENCE_MS = 5 * 60_000;
  * Jobs as they change: first a `reset` with the jobs as they are, then every
  * change, newest state only. Goes on through a restart of the service, which
  * may come back at another address; `say` tells the person. Throws the last
- * error when it does not come back.
+ * error when it does not come back. Ends when the service is closed.
  */
 export async function* follow(service: Service, filter: Filter, say: (text: string) => void): AsyncGenerator<Answers['changes']> {
   const seen = new Map<string, number>();
@@ -36,6 +36,7 @@ export async function* follow(service: Service, filter: Filter, say: (text: stri
       remember(answer, seen);
       if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
     } catch (error) {
+      if (service.closed) return;
       if (!isPassing(error)) throw error;
       if (awaySince === null) say('The service does not answer; waiting for it. The job is safe in its journal.');
       awaySince ??= Date.now();

@@ -5,6 +5,7 @@ import { clipStart, safeText } from './safe-text.js';
 import type { Piece, Terminal } from './terminal.js';
 
 const TICK_MS = 500;
+const BAR_COLUMNS_MIN = 10;
 const BAR_COLUMNS_MAX = 40;
 
 /** One job on its way: a bar that moves on a terminal, a line per step elsewhere. */
@@ -54,10 +55,10 @@ function progressLines(job: Job, terminal: Terminal, now: number, elapsedSeconds
     amount(progress),
     fileCount(progress),
   ].filter((word) => word !== null);
-  const columns = Math.max(4, Math.min(BAR_COLUMNS_MAX, terminal.columns - 50));
-  const share = progress.percent === null ? '' : ` ${percent(progress.percent).padStart(7)}`;
+  const numbers = `${progress.percent === null ? '' : ` ${percent(progress.percent).padStart(7)}`}  ${words.join('  ')}`;
+  const columns = Math.max(BAR_COLUMNS_MIN, Math.min(BAR_COLUMNS_MAX, terminal.columns - 1 - numbers.length));
   const file = clipStart(safeText(progress.currentFile ?? ''), terminal.columns - 1);
-  return [head, [...bar(progress.percent, columns, terminal.utf8), share, `  ${words.join('  ')}`], [[file, 'dim']]];
+  return [head, [...bar(progress.percent, columns, terminal.utf8), numbers], [[file, 'dim']]];
 }
 
 function bar(done: number | null, columns: number, utf8: boolean): Piece[] {

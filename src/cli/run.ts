@@ -33,12 +33,10 @@ export async function runCommandLine(argv: readonly string[], env: NodeJS.Proces
 
 async function runCommand(command: Command, args: Args, context: Context): Promise<number> {
   if (command.group === 'service') return command.run(context, args);
-  const restoreCursor = (): void => context.terminal.endLive('keep');
-  process.on('exit', restoreCursor);
+  process.on('exit', () => context.terminal.close());
   try {
     return await Promise.race([command.run(context, args), interrupted(context)]);
   } finally {
-    restoreCursor();
     await context.close();
   }
 }

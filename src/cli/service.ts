@@ -8,6 +8,7 @@ import { readConnection } from './connection-file.js';
 export class Service {
   readonly #config: Config;
   #client: JobClient | null = null;
+  #closed = false;
 
   constructor(config: Config) {
     this.#config = config;
@@ -27,6 +28,16 @@ export class Service {
     const client = this.#client;
     this.#client = null;
     await client?.close();
+  }
+
+  /** For good: whoever follows jobs ends. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.disconnect();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 }
 

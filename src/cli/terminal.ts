@@ -21,6 +21,7 @@ export class Terminal {
   readonly #out: NodeJS.WriteStream;
   readonly #err: NodeJS.WriteStream;
   #live: string[] = [];
+  #closed = false;
 
   constructor(env: NodeJS.ProcessEnv, out: NodeJS.WriteStream = process.stdout, err: NodeJS.WriteStream = process.stderr) {
     this.#out = out;
@@ -66,6 +67,7 @@ export class Terminal {
 
   /** Draws these lines over the ones drawn before. Only where `interactive`. */
   live(lines: readonly (readonly Piece[])[]): void {
+    if (this.#closed) return;
     const width = this.columns - 1;
     const fitting = lines.slice(0, Math.max(1, this.rows - 1)).map((pieces) => this.#render(clipPieces(pieces, width)));
     this.#out.write(`${HIDE_CURSOR}${this.#toStartOfLive()}${CLEAR_BELOW}${fitting.join('\n')}`);
@@ -77,6 +79,12 @@ export class Terminal {
     if (this.#live.length === 0) return;
     this.#out.write(`${keep === 'keep' ? '\n' : `${this.#toStartOfLive()}${CLEAR_BELOW}`}${SHOW_CURSOR}`);
     this.#live = [];
+  }
+
+  /** Leaves the terminal as it was: nothing is drawn any more. */
+  close(): void {
+    this.#closed = true;
+    this.endLive('keep');
   }
 
   /** A line above the drawn ones. */

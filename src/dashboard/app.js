@@ -16,6 +16,8 @@ import { news } from './words.js';
 const WATCH_AGAIN_MS = 2000;
 
 const list = new JobList();
+/** A job that was just made: its panel opens as soon as the list has it. @type {string | null} */
+let toOpen = null;
 const rpc = new Rpc({ onState: showConnection, onOpen: watch, onNotification });
 const filter = new Filter(() => {
   rows.startOver();
@@ -25,7 +27,8 @@ const rows = new Rows({ open, run, onMore: showSoon });
 const panel = new Panel(rpc, { run, onClose: closed });
 new CopyForm(rpc, (job) => {
   say(`${visible(job.name)} is made`);
-  open(job.id, job);
+  toOpen = job.id;
+  showSoon();
 });
 byId('connect-now').addEventListener('click', () => rpc.connectNow());
 
@@ -69,8 +72,9 @@ async function run(verb, job) {
   }
 }
 
-/** @param {string} id @param {Job | undefined} [job] */
-function open(id, job = list.get(id)) {
+/** @param {string} id */
+function open(id) {
+  const job = list.get(id);
   if (!job) return;
   if (panel.id !== null) rows.mark(panel.id, false);
   panel.open(job);
@@ -105,17 +109,20 @@ function show() {
   setHidden(byId('empty'), !isKnown || list.size > 0);
   setHidden(byId('no-match'), !isKnown || list.size === 0 || jobs.length > 0);
   showPanel();
-  const running = list.select({ status: 'running', text: '' }).jobs.length;
+  const running = list.countOf('running');
   document.title = running > 0 ? `${running} running · Tallyman` : 'Tallyman';
 }
 
 function showPanel() {
+  if (toOpen !== null && list.get(toOpen)) {
+    open(toOpen);
+    toOpen = null;
+  }
   if (panel.id === null) return;
   const job = list.get(panel.id);
-  if (job) {
-    panel.update(job);
-    rows.mark(job.id, true);
-  } else if (panel.wasListed) panel.close();
+  if (!job) return panel.close();
+  panel.update(job);
+  rows.mark(job.id, true);
 }
 
 /** @param {import('./rpc.js').ConnectionState} state @param {number} [retryInMs] */

@@ -19,6 +19,13 @@ export class JobList {
     return this.#jobs.get(id);
   }
 
+  /** @param {string} status */
+  countOf(status) {
+    let found = 0;
+    for (const job of this.#jobs.values()) if (job.status === status) found += 1;
+    return found;
+  }
+
   /** A fresh list: what is not in it is gone. @param {{ seq: number, jobs: Job[] }} event */
   reset({ seq, jobs }) {
     this.#jobs = new Map(jobs.map((job) => [job.id, job]));

@@ -116,11 +116,13 @@ class RsyncEngine implements Engine {
   }
 
   async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome> {
-    const outcome = await this.#run(transferArgs(task), task, run, (line, text, errors) => {
-      if (line.kind === 'progress') return run.onProgress(progress.onProgress(line, errors.failedFiles));
+    const onLine = (line: RsyncLine, text: string) => {
+      if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
+      else run.log(line.kind === 'file' ? 'debug' : 'info', 'stdout', text);
       if (line.kind === 'file') run.onProgress(progress.onFile(line));
-      run.log(line.kind === 'file' ? 'debug' : 'info', 'stdout', text);
-    });
+    };
+    const onError = (errors: RsyncErrors) => run.onProgress(progress.onFailed(errors.failedFiles));
+    const outcome = await this.#run(transferArgs(task), task, run, onLine, onError);
     if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
     return outcome;
   }
@@ -129,7 +131,8 @@ class RsyncEngine implements Engine {
     args: string[],
     task: TransferTask,
     run: Run,
-    onLine: (line: RsyncLine, text: string, errors: RsyncErrors) => void,
+    onLine: (line: RsyncLine, text: string) => void,
+    onError: (errors: RsyncErrors) => void = () => undefined,
   ): Promise<Outcome> {
     const tool = this.#find();
     if (!tool)
@@ -154,11 +157,12 @@ class RsyncEngine implements Engine {
       onStdout: (bytes) => {
         const line = parseLine(bytes);
         if (line.kind === 'stat') stats.set(line.key, line);
-        onLine(line, bytes.toString('utf8'), errors);
+        onLine(line, bytes.toString('utf8'));
       },
       onStderr: (bytes) => {
         const text = bytes.toString('utf8');
         errors.add(text);
+        onError(errors);
         run.log(/^(?:rsync: |rsync error: |ERROR)/.test(text) ? 'error' : 'warning', 'stderr', text);
       },
     });

@@ -37,7 +37,9 @@ async function findJournalFeed(nc: NatsConnection, prefix: string): Promise<Stre
     await nc.request(`${feedApi}.STREAM.INFO.${journalStream}`, '', { timeout: ASK_TIMEOUT_MS });
     return { apiPrefix: feedApi, inboxPrefix: feed };
   } catch (error) {
-    if (error instanceof NatsError && error.code === (ErrorCode.NoResponders as string)) return ownFeed('gateway');
-    throw error;
+    if (!(error instanceof NatsError) || error.code !== (ErrorCode.NoResponders as string)) throw error;
+    // A server that is starting may not answer yet, so this is asked again the next time.
+    journalFeeds.delete(nc);
+    return ownFeed('gateway');
   }
 }

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../actors/errors.js';
 import type { Job } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
-import { subjectsOf } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
 import { JournalFollower } from './journal-follower.js';
 import { takeSnapshot, type SnapshotClient } from './job-snapshot.js';
