@@ -12,6 +12,7 @@ interface Undo {
   id: string;
   before: Entry | undefined;
   notes: readonly string[];
+  bytes: number;
 }
 
 /**
@@ -57,7 +58,7 @@ export class Draft {
       notesDropped: before?.notesDropped ?? 0,
       sinceSeq: before?.sinceSeq ?? 0,
     });
-    this.#undo.push({ id: job.id, before, notes: notesBefore });
+    this.#undo.push({ id: job.id, before, notes: notesBefore, bytes: this.#bytes });
     this.#changed.set(job.id, added.length > 0 ? [...notesBefore, ...added] : notesBefore);
     this.table.put(entry);
     this.#bytes += bytesAtMost(entry.text) + 256;
@@ -67,7 +68,7 @@ export class Draft {
   delete(id: string, keyUntilMs: number): void {
     const before = this.table.get(id);
     if (!before) return;
-    this.#undo.push({ id, before, notes: this.#changed.get(id) ?? [] });
+    this.#undo.push({ id, before, notes: this.#changed.get(id) ?? [], bytes: this.#bytes });
     this.#changed.delete(id);
     this.#tombstones.set(id, { key: before.key, untilMs: keyUntilMs });
     this.table.delete(id);
@@ -85,7 +86,8 @@ export class Draft {
       undo;
       undo = this.#undo.length > mark ? this.#undo.pop() : undefined
     ) {
-      const { id, before, notes } = undo;
+      const { id, before, notes, bytes } = undo;
+      this.#bytes = bytes;
       this.#tombstones.delete(id);
       if (before) this.table.put(before);
       else this.table.delete(id);
@@ -93,7 +95,6 @@ export class Draft {
       if (changedBefore) this.#changed.set(id, notes);
       else this.#changed.delete(id);
     }
-    // `#bytes` stays as it was: it only has to be no less than the truth.
   }
 
   /** The record's lines, one change each. */

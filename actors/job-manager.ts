@@ -36,12 +36,14 @@ export const jobManager = setup({
     ),
     takeOver: work(takeOver),
     nextTurn: work((state) => state.input.nextTurn()),
-    append: work((state) => state.append()),
-    readBack: work((state) => state.readBack()),
-    confirm: work((state) => state.confirm()),
+    append: work(async ({ lead, pending }) => {
+      if (pending) await lead.append(pending.record);
+    }),
+    readBack: work((state) => state.lead.readBack(state.pending?.record.commit ?? '')),
+    confirm: work((state) => state.lead.confirm()),
     pause: work((state) => state.input.clock.delay(200)),
     close: work(async (state) => {
-      await state.input.journal.append(state.record('closed'), state.seq);
+      await state.lead.append(state.record('closed'));
     }),
   },
   actions: {
@@ -58,7 +60,7 @@ export const jobManager = setup({
       context.state.tick();
     },
     doubt: ({ context }) => {
-      context.state.doubt();
+      context.state.lead.doubt();
     },
     drain: ({ context }) => {
       context.state.draining = true;

@@ -3,7 +3,8 @@ import { Draft } from './draft.js';
 import { JobError } from './errors.js';
 import { claimAnswer, execute, type ManagerView, type Outcome } from './execute.js';
 import { JobTable } from './job-table.js';
-import type { JournalState, RecordDraft } from './journal.js';
+import type { RecordDraft } from './journal.js';
+import { Leadership } from './leadership.js';
 import { LIMITS } from './limits.js';
 import type { ManagerInput } from './manager-input.js';
 import { statsOf } from './manager-stats.js';
@@ -14,11 +15,14 @@ import { READ_VERBS } from './requests.js';
 import { claim, expire } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
 
-/** An ask that was decided, with its answer held back until the journal has the changes. */
+/** An ask that was decided. Its answer, a refusal too, is held back until the journal has the changes that it was decided upon. */
 interface Decided {
   ask: Ask;
-  answer: string;
+  answer: string | JobError;
 }
+
+/** After an append that was refused the manager's own work waits this long, so that a full journal is not asked without end, and asks get their turn. */
+const REST_MS = 1000;
 
 /** What is being appended: stored, `settle` makes it true; refused, `drop` undoes it. */
 interface Pending {
@@ -39,24 +43,21 @@ export class ManagerState {
   readonly counters = { asks: 0, commits: 0, changes: 0, errors: {} as Record<string, number> };
   readonly input: ManagerInput;
   readonly carry: CarryForward;
+  readonly lead: Leadership;
 
-  /** The last sequence that the journal acknowledged to us, or that we read. */
-  seq = 0;
-  epoch = 0;
-  journal: JournalState = { createdAt: '', firstSeq: 0, lastSeq: 0, bytes: 0 };
   draining = false;
   pending: Pending | null = null;
-  /** On the monotonic clock: when it was last proved that nobody else leads. */
-  confirmedAtMs = -Infinity;
   /** Of the last append that did not go through. */
   appendError: Error | null = null;
 
   #decided: Decided[] = [];
   #lastNowMs = 0;
+  #restUntilMs = -Infinity;
   readonly startedAt: string;
 
   constructor(input: ManagerInput) {
     this.input = input;
+    this.lead = new Leadership(input);
     this.carry = new CarryForward(this.table, input.settings.carryMinBytes);
     this.startedAt = new Date(input.clock.nowMs()).toISOString();
   }
@@ -65,13 +66,10 @@ export class ManagerState {
   receive(ask: Ask): void {
     this.counters.asks += 1;
     if (this.draining)
-      this.#reject(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
+      this.refuse(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
     else if (!this.mailbox.push(ask)) {
       const { messages, bytes } = this.mailbox;
-      this.#reject(
-        ask,
-        new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }),
-      );
+      this.refuse(ask, new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }));
     }
   }
 
@@ -79,31 +77,30 @@ export class ManagerState {
     const { nowMs } = this.#now();
     return (
       this.mailbox.messages > 0 ||
-      this.#leaseIsDue(nowMs) ||
       (this.parked.size > 0 && this.#parkedCanRun()) ||
-      this.carry.isDue(this.journal, this.seq)
+      (!this.#rests && (this.#leaseIsDue(nowMs) || this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
 
   /** Runs what waits against a draft, in the order of arrival, as far as one record takes it. */
   decideRound(): void {
-    const carried = this.carry.next(this.journal, this.seq);
+    const carried = this.#rests ? null : this.carry.next(this.lead.journal, this.lead.seq);
     if (carried) {
       this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => carried.drop() };
       return;
     }
     let draft = new Draft(this.table);
     const context = this.#context(draft);
-    if (this.#leaseIsDue(context.nowMs)) expire(context);
+    if (!this.#rests && this.#leaseIsDue(context.nowMs)) expire(context);
     const deadlineNowMs = this.input.clock.monotonicMs();
     while (this.#decided.length < LIMITS.roundMessages) {
       const ask = this.mailbox.peek();
       if (!ask) break;
       if (ask.deadlineMs <= deadlineNowMs) {
-        this.#reject(ask, timedOut());
+        this.refuse(ask, timedOut());
       } else if (!this.#decide(ask, context)) {
         if (!draft.isEmpty) break;
-        this.#reject(
+        this.refuse(
           ask,
           new JobError('payload_too_large', 'The request changes more at once than one journal record takes. Send it in parts.'),
         );
@@ -118,15 +115,7 @@ export class ManagerState {
 
   /** Whether the answers of this round need a fresh proof that nobody else leads. */
   get needsConfirmation(): boolean {
-    return this.#decided.length > 0 && this.input.clock.monotonicMs() - this.confirmedAtMs > this.input.settings.leadLeaseMs;
-  }
-
-  /** One publish, with the sequence that we expect: the fence. */
-  async append(): Promise<void> {
-    const { record } = this.pending as Pending;
-    const sentAtMs = this.input.clock.monotonicMs();
-    await this.input.journal.append(record, this.seq);
-    this.confirmedAtMs = sentAtMs;
+    return this.#decided.length > 0 && !this.lead.isProved;
   }
 
   /** The journal has the record: its changes are true, and the answers go out. */
@@ -134,73 +123,51 @@ export class ManagerState {
     const { pending } = this;
     this.pending = null;
     if (pending) {
-      this.seq += 1;
-      this.journal.bytes += pending.record.lines.reduce((sum, line) => sum + line.length + 1, 200);
+      this.lead.seq += 1;
+      this.lead.journal.bytes += pending.record.lines.reduce((sum, line) => sum + line.length + 1, 200);
       this.counters.commits += 1;
       this.counters.changes += pending.record.lines.length;
-      pending.settle(this.seq);
+      pending.settle(this.lead.seq);
     }
     const decided = this.#decided;
     this.#decided = [];
-    for (const { ask, answer } of decided) ask.resolve(answer);
+    for (const { ask, answer } of decided) {
+      if (answer instanceof JobError) this.refuse(ask, answer);
+      else ask.resolve(answer);
+    }
   }
 
   /** The journal has not got the record, and will not get it: nothing has changed. */
   drop(error: JobError): void {
     this.pending?.drop(error);
     this.pending = null;
+    this.#restUntilMs = this.input.clock.monotonicMs() + REST_MS;
     const decided = this.#decided;
     this.#decided = [];
-    for (const { ask } of decided) this.#reject(ask, error);
-  }
-
-  /** What became of an append whose answer was lost or bad. */
-  async readBack(): Promise<'ours' | 'absent' | 'foreign' | 'untrusted'> {
-    const state = await this.input.journal.state();
-    if (state.createdAt !== this.journal.createdAt || state.lastSeq < this.seq) return 'untrusted';
-    if (state.lastSeq === this.seq) return 'absent';
-    const commit = await this.input.journal.commitAt(this.seq + 1);
-    return commit === this.pending?.record.commit ? 'ours' : 'foreign';
-  }
-
-  /** Proves that nobody else has appended. */
-  async confirm(): Promise<'ours' | 'foreign' | 'untrusted'> {
-    const askedAtMs = this.input.clock.monotonicMs();
-    const state = await this.input.journal.state();
-    if (state.createdAt !== this.journal.createdAt || state.lastSeq < this.seq) return 'untrusted';
-    if (state.lastSeq > this.seq) return 'foreign';
-    this.journal = state;
-    this.confirmedAtMs = askedAtMs;
-    return 'ours';
-  }
-
-  /** The connection to the journal was away: nothing is answered from memory before a new proof. */
-  doubt(): void {
-    this.confirmedAtMs = -Infinity;
+    for (const { ask } of decided) this.refuse(ask, error);
   }
 
   /** Answers what may wait no longer. */
   tick(): void {
     const nowMs = this.input.clock.monotonicMs();
-    for (const ask of this.mailbox.takeExpired(nowMs)) this.#reject(ask, timedOut());
+    for (const ask of this.mailbox.takeExpired(nowMs)) this.refuse(ask, timedOut());
     for (const ask of this.parked.takeExpired(nowMs)) ask.resolve(claimAnswer(this.input.settings, 'null'));
     this.table.forgetKeys(this.input.clock.nowMs());
     const late = this.#decided.filter(({ ask }) => ask.deadlineMs <= nowMs);
     if (late.length === 0) return;
     this.#decided = this.#decided.filter(({ ask }) => ask.deadlineMs > nowMs);
-    for (const { ask } of late) this.#reject(ask, READ_VERBS.has(ask.command.verb) ? timedOut() : unknownOutcome());
+    for (const { ask, answer } of late) {
+      const changesNothing = answer instanceof JobError || READ_VERBS.has(ask.command.verb);
+      this.refuse(ask, changesNothing ? timedOut() : unknownOutcome());
+    }
   }
 
   /** Nothing is served any more: whoever waits is told. */
   refuseAll(error: JobError, errorOfDecided: JobError = error): void {
-    for (const { ask } of this.#decided) this.#reject(ask, errorOfDecided);
+    for (const { ask } of this.#decided) this.refuse(ask, errorOfDecided);
     this.#decided = [];
-    for (const ask of this.mailbox.takeAll()) this.#reject(ask, error);
+    for (const ask of this.mailbox.takeAll()) this.refuse(ask, error);
     for (const ask of this.parked.takeAll()) ask.resolve(claimAnswer(this.input.settings, 'null'));
-  }
-
-  refuse(ask: Ask, error: JobError): void {
-    this.#reject(ask, error);
   }
 
   async purge(): Promise<void> {
@@ -208,7 +175,7 @@ export class ManagerState {
     if (below === null) return;
     await this.input.journal.purgeBelow(below);
     const { firstSeq, bytes } = await this.input.journal.state();
-    this.journal = { ...this.journal, firstSeq, bytes };
+    this.lead.journal = { ...this.lead.journal, firstSeq, bytes };
     this.input.log(`journal: carried forward and purged below ${below}, ${bytes} bytes left`);
   }
 
@@ -230,7 +197,7 @@ export class ManagerState {
       outcome = execute(ask.command, context, this.#view);
     } catch (error) {
       context.draft.rollbackTo(mark);
-      this.#reject(ask, error instanceof JobError ? error : this.#defect(error));
+      this.#decided.push({ ask, answer: error instanceof JobError ? error : this.#defect(error) });
       return true;
     }
     if (context.draft.bytes > this.input.settings.recordBytesMax && context.draft.mark() > mark) {
@@ -244,7 +211,7 @@ export class ManagerState {
 
   #park(ask: Ask): void {
     if (!this.parked.push(ask, this.input.clock.monotonicMs())) {
-      this.#reject(ask, new JobError('overloaded', 'Too many workers wait for a job. Nothing was done; ask again in a second.'));
+      this.refuse(ask, new JobError('overloaded', 'Too many workers wait for a job. Nothing was done; ask again in a second.'));
     }
   }
 
@@ -278,7 +245,12 @@ export class ManagerState {
   }
 
   #record(kind: RecordDraft['kind'], lines: readonly string[]): RecordDraft {
-    return { kind, epoch: this.epoch, commit: this.input.newCommitId(), at: new Date(this.#now().nowMs).toISOString(), lines };
+    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: new Date(this.#now().nowMs).toISOString(), lines };
+  }
+
+  /** Nothing is appended now but what somebody asks for. */
+  get #rests(): boolean {
+    return this.input.clock.monotonicMs() < this.#restUntilMs;
   }
 
   #leaseIsDue(nowMs: number): boolean {
@@ -308,11 +280,11 @@ export class ManagerState {
   }
 
   readonly #view: ManagerView = {
-    seq: () => this.seq,
+    seq: () => this.lead.seq,
     stats: () => statsOf(this),
   };
 
-  #reject(ask: Ask, error: JobError): void {
+  refuse(ask: Ask, error: JobError): void {
     this.counters.errors[error.code] = (this.counters.errors[error.code] ?? 0) + 1;
     ask.reject(error);
   }

@@ -12,32 +12,31 @@ const TRIES = 5;
  */
 export async function takeOver(state: ManagerState): Promise<void> {
   const { journal, clock, settings, log } = state.input;
+  const { lead } = state;
   const last = { kind: 'closed' as RecordKind };
   const read = async (fromSeq?: number) => {
-    state.journal = await journal.read((record) => {
+    lead.journal = await journal.read((record) => {
       state.table.apply(record);
-      state.epoch = Math.max(state.epoch, record.epoch);
+      lead.epoch = Math.max(lead.epoch, record.epoch);
       last.kind = record.kind;
     }, fromSeq);
-    state.seq = state.journal.lastSeq;
+    lead.seq = lead.journal.lastSeq;
   };
   await read();
-  const before = state.epoch;
+  const before = lead.epoch;
   for (let tries = 1; ; tries += 1) {
     const wasClosed = last.kind === 'closed';
-    state.epoch += 1;
+    lead.epoch += 1;
     try {
-      const sentAtMs = clock.monotonicMs();
-      await journal.append(state.record('epoch'), state.seq);
-      state.seq += 1;
-      state.confirmedAtMs = sentAtMs;
+      await lead.append(state.record('epoch'));
+      lead.seq += 1;
       if (!wasClosed) await clock.delay(settings.leadLeaseMs);
       break;
     } catch (error) {
       if (!(error instanceof AppendRefused) || error.reason !== 'wrong_sequence' || tries === TRIES) throw error;
-      await read(state.seq + 1);
+      await read(lead.seq + 1);
     }
   }
   state.renewAllLeases();
-  log(`leading: epoch ${state.epoch} after ${before}, ${state.table.entries.size} jobs, journal at ${state.seq}`);
+  log(`leading: epoch ${lead.epoch} after ${before}, ${state.table.entries.size} jobs, journal at ${lead.seq}`);
 }

@@ -29,7 +29,7 @@ const table = (head: string[], rows: string[][]): string =>
 describe('the docs agree with the code', () => {
   test('on every setting and its default', async () => {
     const rows = Object.entries(SETTINGS).map(([name, schema]) => {
-      const fallback = schema.safeParse(undefined).data as string | number | undefined;
+      const fallback = schema.safeParse(undefined).data;
       const shown = name === 'ROOTS' ? 'your home, `/mnt`, `/media` (`/Volumes`)' : fallback === undefined ? '' : `\`${fallback}\``;
       return [`\`TALLYMAN_${name}\``, shown, schema.description ?? ''];
     });
@@ -88,7 +88,7 @@ describe('the examples work as they are written', () => {
     const [, source = ''] = /```ts\n([^]*?)```/.exec(pageOf('docs/own-worker.md')) ?? [];
     const [, loop = ''] = /(for \(;;\)[^]*)$/.exec(source) ?? [];
     const once = loop.replace('for (;;)', 'for (const _ of [0, 1])').replace('continue', 'return');
-    const AsyncFunction = (async () => undefined).constructor as new (...args: string[]) => (...values: unknown[]) => Promise<void>;
+    const AsyncFunction = (async () => Promise.resolve()).constructor as new (...args: string[]) => (...values: unknown[]) => Promise<void>;
     await new AsyncFunction('jobs', 'render', once)(service.client, (input: unknown) => Promise.resolve(input));
     expect(await service.client.get(job.id)).toMatchObject({ status: 'completed', result: { frame: 1 } });
   });

@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-deprecated -- a consumer that pushes is what is tried here */
 import { connect, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { READER_VERBS, VERBS } from '../actors/requests.js';

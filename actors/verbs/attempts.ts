@@ -132,7 +132,11 @@ export function release(context: VerbContext, body: Requests['release']): Entry 
   return endAttempt(context, job, 'release', false, null, body.reason ?? null);
 }
 
-/** Attempts whose lease has passed: another worker may take the job, until `maxRetries` workers were lost over it. */
+/**
+ * Attempts whose lease has passed: another worker may take the job, until
+ * `maxRetries` workers were lost over it. The lease of an attempt that has
+ * ended is forgotten here and not when it ends, since that may yet be undone.
+ */
 export function expire(context: VerbContext): void {
   for (const id of context.leases.passed(context.nowMs)) {
     const job = context.draft.table.get(id)?.job;
@@ -164,7 +168,6 @@ function endAttempt(
   if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
   const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;
   const retryAt = event === 'fail' && status === 'queued' ? retryTime(context, retries) : null;
-  context.leases.end(job.id);
   return context.draft.put(change(context, job, { status, wanted: 'run', phase: null, worker: null, error, retries, retryAt }), {
     verb: event,
     note: text,
@@ -172,7 +175,6 @@ function endAttempt(
 }
 
 function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {
-  context.leases.end(job.id);
   return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, finishedAt: context.nowIso }), { verb, note });
 }
 

@@ -20,7 +20,11 @@ function gated() {
     if (!held || label !== 'append') return Promise.resolve();
     return new Promise<void>((resolve) => (open = resolve));
   });
-  return { journal, hold: () => (held = true), release: () => ((held = false), open()) };
+  const release = () => {
+    held = false;
+    open();
+  };
+  return { journal, hold: () => (held = true), release };
 }
 
 describe('a change', () => {
@@ -118,6 +122,20 @@ describe('a held-up manager', () => {
     expect([first.times, waiting.times]).toEqual([1, 1]);
   });
 
+  test('does not execute what waited past its time, though no tick came in between', async () => {
+    const { journal, hold, release } = gated();
+    const { manager, clock } = await serving(journal);
+    hold();
+    manager.ask('create', { type: 'probe' });
+    await settle();
+    const waiting = manager.ask('create', { type: 'probe' });
+    clock.ms += 5001;
+    release();
+    await settle();
+    expect(waiting.error?.code).toBe('ask_timeout');
+    expect(manager.table.entries.size).toBe(1);
+  });
+
   test('refuses what its mailbox does not take, at once', async () => {
     const { journal, hold } = gated();
     const { manager } = await serving(journal);
@@ -207,4 +225,33 @@ describe('a manager that starts', () => {
     await settle();
     expect(String(second.answer?.['updatedAt']) >= String(first.answer?.['createdAt'])).toBe(true);
   });
+});
+
+test('the journal stays short however often jobs change, and a start from it knows all', async () => {
+  const journal = new SimulatedJournal();
+  const clock = new HandClock();
+  const manager = startSimulatedManager(journal, clock, { carryMinBytes: 20_000 });
+  await settle();
+  clock.turn(1000);
+  await settle();
+  const still = manager.ask('create', { type: 'probe', name: 'still', idempotencyKey: 'still' });
+  const busy = manager.ask('create', { type: 'probe', name: 'busy' });
+  await settle();
+  for (let n = 0; n < 2000; n += 1) {
+    manager.ask('progress', { id: busy.answer?.id, progress: { bytesTransferred: n } });
+    await settle();
+  }
+  expect(journal.records.length).toBeLessThan(400);
+  const next = startSimulatedManager(journal, clock);
+  await settle();
+  clock.turn(1000);
+  const [job, history, again] = [
+    next.ask('get', { id: busy.answer?.id }),
+    next.ask('history', { id: still.answer?.id }),
+    next.ask('create', { type: 'probe', name: 'still', idempotencyKey: 'still' }),
+  ];
+  await settle();
+  expect(job.answer).toMatchObject({ version: 2001, progress: { bytesTransferred: 1999 } });
+  expect(history.answer).toMatchObject({ history: [{ verb: 'create' }], truncated: false });
+  expect(again.answer?.id).toBe(still.answer?.id);
 });

@@ -96,14 +96,14 @@ test('whatever is asked and whatever fails, what was answered is in the journal,
       for (const one of steps) {
         if (one.do === 'fate') journal.fates.push(one.fate);
         else if (one.do === 'turn') clock.turn(one.ms);
-        else if (one.do === 'settle') await scheduler.waitAll();
+        else if (one.do === 'settle') await scheduler.waitIdle();
         else asked.push(manager.ask(one.verb, bodyOf(one.verb, ids[one.job % ids.length] as string, one.key)));
         await settle();
         for (const { verb, answer } of asked) if (verb === 'create' && answer?.id && !ids.includes(answer.id)) ids.push(answer.id);
       }
       free = true;
       for (let rounds = 0; rounds < 40; rounds += 1) {
-        await scheduler.waitAll();
+        await scheduler.waitIdle();
         clock.turn(300);
         await settle();
       }

@@ -2,6 +2,7 @@ import { JobError } from '../../actors/errors.js';
 import { LIMITS } from '../../actors/limits.js';
 import type { Answers } from '../answers.js';
 import type { JobClient } from '../job-client.js';
+import type { Service } from './service.js';
 
 const WHOLE_ID_CHARS = 26;
 const SUFFIX_CHARS_MIN = 4;
@@ -11,7 +12,7 @@ const SUFFIX_CHARS_MIN = 4;
  * that belongs to one job alone. Throws `job_not_found`, or `invalid_request`
  * when several jobs end so.
  */
-export async function resolveIds(client: JobClient, typed: readonly string[]): Promise<string[]> {
+export async function resolveIds(service: Service, typed: readonly string[]): Promise<string[]> {
   const wrong = typed.find((id) => !/^[A-Za-z0-9_-]{1,64}$/.test(id));
   if (wrong !== undefined)
     throw new JobError('invalid_request', `${JSON.stringify(wrong)} is no id of a job. "tallyman list" shows the ids.`);
@@ -25,12 +26,13 @@ export async function resolveIds(client: JobClient, typed: readonly string[]): P
       `${JSON.stringify(tooShort)} is too short for an id: give at least its last ${SUFFIX_CHARS_MIN} characters.`,
     );
   }
+  const client = await service.client();
   const whole = await Promise.all(unique.map(async (id) => (id.length < WHOLE_ID_CHARS ? await wholeId(client, id) : id)));
   return [...new Set(whole)];
 }
 
-export async function resolveId(client: JobClient, typed: string): Promise<string> {
-  return (await resolveIds(client, [typed]))[0] ?? typed;
+export async function resolveId(service: Service, typed: string): Promise<string> {
+  return (await resolveIds(service, [typed]))[0] ?? typed;
 }
 
 async function wholeId(client: JobClient, suffix: string): Promise<string> {

@@ -24,8 +24,8 @@ export function absolutePath(typed: string, cwd: string): string {
 function withoutParentSteps(whole: string): string {
   try {
     const base = path.basename(whole);
-    if (base === '..' || base === '.') return realpathSync(whole);
-    return path.join(realpathSync(path.dirname(whole)), base);
+    if (base === '..' || base === '.') return realpathSync.native(whole);
+    return path.join(realpathSync.native(path.dirname(whole)), base);
   } catch {
     return path.resolve(whole);
   }

@@ -8,6 +8,9 @@ import { Context } from './context.js';
 import { EXIT_CODES, exitCodeOfError } from './exit-codes.js';
 import { commandHelp, overview } from './help-text.js';
 
+/** One Ctrl-C under npx comes twice: from the terminal, and passed on. */
+const SAME_SIGNAL_MS = 500;
+
 /** Runs one command line (without the program's name). Resolves with the exit code; never rejects. */
 export async function runCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const plain = new Context(new Args([], new Map(argv.includes('--json') ? [['json', ['']]] : [])), env);
@@ -44,10 +47,12 @@ async function runCommand(command: Command, args: Args, context: Context): Promi
 /** The service's own roles stop by themselves; the client's commands say first what becomes of the job. */
 function interrupted(context: Context): Promise<number> {
   return new Promise((resolve, reject) => {
-    let asked = false;
+    let askedAtMs: number | null = null;
     const onSignal = (): void => {
-      if (asked) process.exit(EXIT_CODES.interrupted.code);
-      asked = true;
+      const nowMs = performance.now();
+      if (askedAtMs !== null && nowMs - askedAtMs > SAME_SIGNAL_MS) process.exit(EXIT_CODES.interrupted.code);
+      if (askedAtMs !== null) return;
+      askedAtMs = nowMs;
       context.onInterrupt().then(resolve, reject);
     };
     process.on('SIGINT', onSignal);

@@ -32,8 +32,8 @@ export const cleanup: Command = {
     ['tallyman cleanup --status completed --keep-last 100', 'the completed ones but the last hundred'],
   ],
   async run({ service, terminal, json }, args) {
-    const client = await service.client();
     const body = bodyOf(args);
+    const client = await service.client();
     const ids: string[] = [];
     let remaining = 1;
     while (remaining > 0) {

@@ -43,8 +43,10 @@ export const copy: Command = {
     ['id=$(tallyman copy --detach ~/photos/ /mnt/backup/photos/)', 'only makes the job'],
   ],
   async run(context, args) {
-    const [source, destination] = pathsOf(context, args);
-    const job = await create(context, jobBody(args, 'rsync', { source, destination }));
+    const [source, destination] = pathsOf(args);
+    const body = jobBody(args, 'rsync', { source, destination });
+    if (isOnThisMachine(context.config)) requireSource(source);
+    const job = await create(context, body);
     if (args.flag('detach')) {
       if (context.json) context.terminal.json(job);
       else context.terminal.print(job.id);
@@ -54,10 +56,9 @@ export const copy: Command = {
   },
 };
 
-function pathsOf(context: Context, args: Args): [source: string, destination: string] {
+function pathsOf(args: Args): [source: string, destination: string] {
   const [source, destination] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
   if (source === undefined || destination === undefined) throw usageError('copy takes a source and a destination.');
-  if (isOnThisMachine(context.config)) requireSource(source);
   return [source, destination];
 }
 

@@ -25,8 +25,8 @@ export const history: Command = {
   options: CLIENT_OPTIONS,
   examples: [['tallyman history 8KX2M4QT', 'who did what, and when']],
   async run({ service, terminal, json }, args) {
-    const client = await service.client();
-    const answer = await client.ask('history', { id: await resolveId(client, args.positionals[0] ?? '') });
+    const id = await resolveId(service, args.positionals[0] ?? '');
+    const answer = await (await service.client()).ask('history', { id });
     if (json) {
       terminal.json(answer);
       return EXIT_CODES.ok.code;

@@ -35,8 +35,8 @@ export const logs: Command = {
     ['tallyman logs --level warning --attempt 2 8KX2M4QT', 'what went wrong in the second attempt'],
   ],
   async run(context, args) {
+    const query = queryOf(args, await resolveId(context.service, args.positionals[0] ?? ''));
     const client = await context.service.client();
-    const query = queryOf(args, await resolveId(client, args.positionals[0] ?? ''));
     await client.get(query.id);
     const count = args.flag('follow') ? await followLines(context, client, query) : await readLines(context, client, query);
     if (count === 0 && !context.json) context.terminal.say('No lines. A job that has not run yet has no log; flags may leave all out.');

@@ -18,8 +18,8 @@ export const show: Command = {
     ['tallyman show --json 8KX2M4QT | jq .progress', 'for scripts'],
   ],
   async run({ service, terminal, json }, args) {
-    const client = await service.client();
-    const job = await client.get(await resolveId(client, args.positionals[0] ?? ''));
+    const id = await resolveId(service, args.positionals[0] ?? '');
+    const job = await (await service.client()).get(id);
     if (json) terminal.json(job);
     else for (const line of jobDetails(job, Date.now())) terminal.print(...line);
     return EXIT_CODES.ok.code;

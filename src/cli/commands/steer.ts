@@ -26,8 +26,9 @@ function steering(name: Verb, summary: string, example: readonly [string, string
     options: [{ name: 'if-version', value: 'N', describe: 'only when the job has this version still' }, ...CLIENT_OPTIONS],
     examples: [example],
     async run({ service, terminal, json }, args) {
-      const client = await service.client();
-      const results = await send(client, name, await resolveIds(client, args.positionals), args.whole('if-version'));
+      const ifVersion = args.whole('if-version');
+      const ids = await resolveIds(service, args.positionals);
+      const results = await send(await service.client(), name, ids, ifVersion);
       if (json) terminal.json({ results });
       else for (const result of results) printResult(result, terminal);
       return exitCodeOf(results);

@@ -39,7 +39,7 @@ export const watch: Command = {
     ['tallyman watch --json | jq -c "{id, status}"', 'for scripts'],
   ],
   async run(context, args) {
-    const ids = args.positionals.length === 0 ? [] : await resolveIds(await context.service.client(), args.positionals);
+    const ids = args.positionals.length === 0 ? [] : await resolveIds(context.service, args.positionals);
     const status = args.words('status') as JobStatus[];
     const view = viewFor(context, ids);
     const jobs = new Map<string, Job>();
