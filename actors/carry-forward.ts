@@ -1,10 +1,12 @@
-import { putLine } from './draft.js';
+import { bytesAtMost, putLine } from './draft.js';
 import type { Entry, JobTable } from './job-table.js';
 import type { JournalState } from './journal.js';
+import type { ManagerSettings } from './manager-input.js';
 
 /** The journal may be this many times as large as the live data. */
 const FACTOR = 4;
-const RECORD_CHARS = 512 * 1024;
+/** A key has at most 200 characters, which JSON may write with six bytes each. */
+const KEYS_PER_RECORD = 250;
 
 interface Carried {
   lines: string[];
@@ -22,6 +24,7 @@ interface Carried {
 export class CarryForward {
   readonly #table: JobTable;
   readonly #minBytes: number;
+  readonly #recordBytes: number;
   /** Jobs whose newest record is below this are to be carried; 0: no pass is under way. */
   #belowSeq = 0;
   #keys: string[] = [];
@@ -29,9 +32,11 @@ export class CarryForward {
   /** Not sooner than this sequence again, should a pass not have helped. */
   #restUntilSeq = 0;
 
-  constructor(table: JobTable, minBytes: number) {
+  constructor(table: JobTable, settings: Pick<ManagerSettings, 'carryMinBytes' | 'recordBytesMax'>) {
     this.#table = table;
-    this.#minBytes = minBytes;
+    this.#minBytes = settings.carryMinBytes;
+    // A quarter: the last line goes over it, and nobody waits long behind a small record.
+    this.#recordBytes = settings.recordBytesMax / 4;
   }
 
   isDue(journal: JournalState, seq: number): boolean {
@@ -66,7 +71,7 @@ export class CarryForward {
 
   #nextKeys(): Carried | null {
     if (this.#keys.length === 0) return null;
-    const keys = this.#keys.slice(0, 1000);
+    const keys = this.#keys.slice(0, KEYS_PER_RECORD);
     const lines = keys.flatMap((key) => {
       const known = this.#table.remembered.get(key);
       return known ? [`{"del":"${known.id}","key":${JSON.stringify([key, known.digest])},"until":${known.untilMs}}`] : [];
@@ -77,14 +82,14 @@ export class CarryForward {
   #nextJobs(): Carried | null {
     const carried: Entry[] = [];
     const lines: string[] = [];
-    let chars = 0;
+    let bytes = 0;
     for (const entry of this.#table.entries.values()) {
       if (entry.sinceSeq >= this.#belowSeq) continue;
-      const line = putLine(entry, entry.notes);
+      const line = putLine(entry, entry.notes, entry.notesDropped);
       carried.push(entry);
       lines.push(line);
-      chars += line.length;
-      if (chars >= RECORD_CHARS) break;
+      bytes += bytesAtMost(line);
+      if (bytes >= this.#recordBytes) break;
     }
     if (carried.length === 0) return null;
     const settle = (seq: number) => {

@@ -27,6 +27,8 @@ export class Draft {
   /** Ids that changed, with what this round adds to their history. */
   #changed = new Map<string, readonly string[]>();
   #tombstones = new Map<string, { key: StoredKey | undefined; untilMs: number }>();
+  /** Keys of the jobs that this round deleted. */
+  #goneKeys = new Map<string, { id: string; digest: string }>();
   #bytes = 0;
 
   constructor(table: JobTable) {
@@ -61,7 +63,8 @@ export class Draft {
     this.#undo.push({ id: job.id, before, notes: notesBefore, bytes: this.#bytes });
     this.#changed.set(job.id, added.length > 0 ? [...notesBefore, ...added] : notesBefore);
     this.table.put(entry);
-    this.#bytes += bytesAtMost(entry.text) + 256;
+    const addedBytes = added.reduce((sum, note) => sum + bytesAtMost(note), 0);
+    this.#bytes += bytesAtMost(entry.text) + addedBytes + keyBytes(entry.key) + 64;
     return entry;
   }
 
@@ -72,7 +75,13 @@ export class Draft {
     this.#changed.delete(id);
     this.#tombstones.set(id, { key: before.key, untilMs: keyUntilMs });
     this.table.delete(id);
-    this.#bytes += 128 + (before.key ? 300 : 0);
+    if (before.key) this.#goneKeys.set(before.key[0], { id, digest: before.key[1] });
+    this.#bytes += 128 + keyBytes(before.key);
+  }
+
+  /** What an idempotency key stands for: a job that is there, or one that is gone, be it by this round. */
+  findKey(key: string): { id: string; digest: string } | undefined {
+    return this.#goneKeys.get(key) ?? this.table.findKey(key);
   }
 
   /** A place to go back to. */
@@ -89,6 +98,7 @@ export class Draft {
       const { id, before, notes, bytes } = undo;
       this.#bytes = bytes;
       this.#tombstones.delete(id);
+      if (before?.key) this.#goneKeys.delete(before.key[0]);
       if (before) this.table.put(before);
       else this.table.delete(id);
       const changedBefore = this.#undo.some((earlier) => earlier.id === id);
@@ -118,9 +128,11 @@ export class Draft {
 }
 
 /** One line of a record: the whole job, and the given part of its history. */
-export function putLine(entry: Entry, notes: readonly string[]): string {
+export function putLine(entry: Entry, notes: readonly string[], notesDropped = 0): string {
   const key = entry.key ? `,"key":${JSON.stringify(entry.key)}` : '';
-  return notes.length > 0 ? `{"put":${entry.text}${key},"notes":[${notes.join(',')}]}` : `{"put":${entry.text}${key}}`;
+  const history = notes.length > 0 ? `,"notes":[${notes.join(',')}]` : '';
+  const dropped = notesDropped > 0 ? `,"notesDropped":${notesDropped}` : '';
+  return `{"put":${entry.text}${key}${history}${dropped}}`;
 }
 
 function historyOf(job: Job, why: Note) {
@@ -130,4 +142,5 @@ function historyOf(job: Job, why: Note) {
 
 // eslint-disable-next-line no-control-regex -- ASCII is what is looked for
 const ASCII_ONLY = /^[\x00-\x7f]*$/;
+const keyBytes = (key: StoredKey | undefined): number => (key ? bytesAtMost(JSON.stringify(key)) : 0);
 export const bytesAtMost = (text: string): number => (ASCII_ONLY.test(text) ? text.length : text.length * 3);

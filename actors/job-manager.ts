@@ -4,7 +4,7 @@ import { AppendRefused } from './journal.js';
 import type { Ask } from './mailbox.js';
 import type { ManagerInput } from './manager-input.js';
 import { ManagerState } from './manager-state.js';
-import { notServing } from './refusals.js';
+import { notServing, storageFailed, unknownOutcome } from './refusals.js';
 import { takeOver } from './take-over.js';
 
 type Event = { type: 'asks'; asks: readonly Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
@@ -77,14 +77,14 @@ export const jobManager = setup({
       });
     },
     rememberAppendError: ({ context, event }) => {
-      context.state.appendError = (event as unknown as { error: Error }).error;
+      const { error } = event as unknown as { error: Error };
+      context.state.appendError = error;
+      if (context.state.pending && !(error instanceof AppendRefused)) context.state.pending.mayBeStored = true;
       context.state.input.log(`journal: an append did not go through: ${reasonOf(event)}`);
     },
     dropForStorage: ({ context: { state } }) => {
-      const why = state.appendError?.message ?? '';
-      state.drop(
-        new JobError('storage_failed', `The journal could not take the change: ${why} Nothing was changed. Make room, then repeat it.`),
-      );
+      // Of a record that was sent before without an answer a late copy may still get in.
+      state.drop(state.pending?.mayBeStored ? unknownOutcome() : storageFailed(state.appendError?.message ?? ''));
     },
     dropUnconfirmed: ({ context: { state } }) => {
       state.drop(

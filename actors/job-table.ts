@@ -138,7 +138,7 @@ export class JobTable {
           text: JSON.stringify(change.put),
           key: change.key ?? old?.key,
           notes,
-          notesDropped: old?.notesDropped ?? 0,
+          notesDropped: (record.kind === 'carried' ? change.notesDropped : old?.notesDropped) ?? 0,
           sinceSeq: record.kind === 'carried' ? record.seq : (old?.sinceSeq ?? record.seq),
         }),
       );

@@ -17,9 +17,9 @@ export interface Journal {
   /** Reads every record from the first one kept (or from `fromSeq`) to the end, in order. Rejects with `JournalUnreadable`. */
   read(onRecord: (record: JournalRecord) => void, fromSeq?: number): Promise<JournalState>;
   append(record: RecordDraft, expectedSeq: number): Promise<void>;
-  /** What stands in the journal now: confirmed by its leader, never from a cache. */
+  /** What stands in the journal now: confirmed by its leader, never from a cache. One that is gone has no `createdAt`. */
   state(): Promise<JournalState>;
-  /** The commit id of the record at `seq`; `null` when there is none. */
+  /** The commit id of the record at `seq`; `null` when there is none. Rejects with `JournalUnreadable`. */
   commitAt(seq: number): Promise<string | null>;
   /** Drops every record below `seq`. Needs no fence: nothing current is only there. */
   purgeBelow(seq: number): Promise<void>;
@@ -67,8 +67,8 @@ export interface JournalRecord {
 export type StoredKey = readonly [key: string, bodyDigest: string];
 
 export type Change =
-  /** The job as it is after the change (all of it), and what the change adds to its history. */
-  | { put: Job; key?: StoredKey; notes?: HistoryEntry[] }
+  /** The job as it is after the change (all of it), and what the change adds to its history. `notesDropped` is of a carried one: how many older entries are not kept. */
+  | { put: Job; key?: StoredKey; notes?: HistoryEntry[]; notesDropped?: number }
   /** The job is gone. Its key is remembered until `until` (ms since 1970). */
   | { del: string; key?: StoredKey; until?: number };
 

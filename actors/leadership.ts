@@ -1,4 +1,4 @@
-import type { JournalState, RecordDraft } from './journal.js';
+import { JournalUnreadable, type JournalState, type RecordDraft } from './journal.js';
 import type { ManagerInput } from './manager-input.js';
 
 /** Where this manager stands in the journal, and how sure it is that nobody else has taken over. Only the journal decides. */
@@ -33,7 +33,12 @@ export class Leadership {
     const state = await this.#input.journal.state();
     if (this.#isUntrusted(state)) return 'untrusted';
     if (state.lastSeq === this.seq) return 'absent';
-    return (await this.#input.journal.commitAt(this.seq + 1)) === commit ? 'ours' : 'foreign';
+    try {
+      return (await this.#input.journal.commitAt(this.seq + 1)) === commit ? 'ours' : 'foreign';
+    } catch (error) {
+      if (error instanceof JournalUnreadable) return 'foreign';
+      throw error;
+    }
   }
 
   /** Proves that nobody else has appended. */

@@ -10,7 +10,7 @@ import type { ManagerInput } from './manager-input.js';
 import { statsOf } from './manager-stats.js';
 import { Mailbox, type Ask } from './mailbox.js';
 import { ParkedClaims } from './parked-claims.js';
-import { timedOut, unknownOutcome } from './refusals.js';
+import { defect, mailboxFull, shuttingDown, timedOut, tooLargeForRecord, tooManyClaims, unknownOutcome } from './refusals.js';
 import { READ_VERBS } from './requests.js';
 import { claim, expire } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
@@ -28,7 +28,9 @@ const REST_MS = 1000;
 interface Pending {
   record: RecordDraft;
   settle(seq: number): void;
-  drop(error: JobError): void;
+  drop(): void;
+  /** An append of it had an unknown outcome: a copy may still be under way. */
+  mayBeStored?: boolean;
 }
 
 /**
@@ -53,45 +55,44 @@ export class ManagerState {
   #decided: Decided[] = [];
   #lastNowMs = 0;
   #restUntilMs = -Infinity;
+  /** Whether the last round was one of carry forward: asks that wait come before the next. */
+  #hasCarried = false;
   readonly startedAt: string;
 
   constructor(input: ManagerInput) {
     this.input = input;
     this.lead = new Leadership(input);
-    this.carry = new CarryForward(this.table, input.settings.carryMinBytes);
+    this.carry = new CarryForward(this.table, input.settings);
     this.startedAt = new Date(input.clock.nowMs()).toISOString();
   }
 
   /** Puts an ask in the mailbox, or refuses it at once. */
   receive(ask: Ask): void {
     this.counters.asks += 1;
-    if (this.draining)
-      this.refuse(ask, new JobError('unavailable', 'The job manager is shutting down. Nothing was done; try again in a moment.'));
-    else if (!this.mailbox.push(ask)) {
-      const { messages, bytes } = this.mailbox;
-      this.refuse(ask, new JobError('overloaded', 'Too many requests wait. Nothing was done; try again in a second.', { messages, bytes }));
-    }
+    if (this.draining) this.refuse(ask, shuttingDown());
+    else if (!this.mailbox.push(ask)) this.refuse(ask, mailboxFull(this.mailbox));
   }
 
   get hasWork(): boolean {
-    const { nowMs } = this.#now();
     return (
       this.mailbox.messages > 0 ||
       (this.parked.size > 0 && this.#parkedCanRun()) ||
-      (!this.#rests && (this.#leaseIsDue(nowMs) || this.carry.isDue(this.lead.journal, this.lead.seq)))
+      (!this.#rests && (this.#leaseIsDue() || this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
 
   /** Runs what waits against a draft, in the order of arrival, as far as one record takes it. */
   decideRound(): void {
-    const carried = this.#rests ? null : this.carry.next(this.lead.journal, this.lead.seq);
+    const isTheirTurn = this.#rests || (this.#hasCarried && this.mailbox.messages > 0);
+    const carried = isTheirTurn ? null : this.carry.next(this.lead.journal, this.lead.seq);
+    this.#hasCarried = carried !== null;
     if (carried) {
       this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => carried.drop() };
       return;
     }
     let draft = new Draft(this.table);
     const context = this.#context(draft);
-    if (!this.#rests && this.#leaseIsDue(context.nowMs)) expire(context);
+    if (!this.#rests && this.#leaseIsDue()) expire(context);
     const deadlineNowMs = this.input.clock.monotonicMs();
     while (this.#decided.length < LIMITS.roundMessages) {
       const ask = this.mailbox.peek();
@@ -100,10 +101,7 @@ export class ManagerState {
         this.refuse(ask, timedOut());
       } else if (!this.#decide(ask, context)) {
         if (!draft.isEmpty) break;
-        this.refuse(
-          ask,
-          new JobError('payload_too_large', 'The request changes more at once than one journal record takes. Send it in parts.'),
-        );
+        this.refuse(ask, tooLargeForRecord());
         draft = new Draft(this.table);
         context.draft = draft;
       }
@@ -139,7 +137,7 @@ export class ManagerState {
 
   /** The journal has not got the record, and will not get it: nothing has changed. */
   drop(error: JobError): void {
-    this.pending?.drop(error);
+    this.pending?.drop();
     this.pending = null;
     this.#restUntilMs = this.input.clock.monotonicMs() + REST_MS;
     const decided = this.#decided;
@@ -185,8 +183,8 @@ export class ManagerState {
 
   /** After recovery: every running attempt gets a whole lease, which is never sooner than its worker believes. */
   renewAllLeases(): void {
-    const { nowMs } = this.#now();
-    for (const id of this.table.byStatus.running.ascending()) this.leases.extend(id, nowMs + this.input.settings.leaseMs);
+    const untilMs = this.input.clock.monotonicMs() + this.input.settings.leaseMs;
+    for (const id of this.table.byStatus.running.ascending()) this.leases.extend(id, untilMs);
   }
 
   /** Takes the ask into this round; false when the record would become too large with it. */
@@ -210,9 +208,7 @@ export class ManagerState {
   }
 
   #park(ask: Ask): void {
-    if (!this.parked.push(ask, this.input.clock.monotonicMs())) {
-      this.refuse(ask, new JobError('overloaded', 'Too many workers wait for a job. Nothing was done; ask again in a second.'));
-    }
+    if (!this.parked.push(ask, this.input.clock.monotonicMs())) this.refuse(ask, tooManyClaims());
   }
 
   #serveParked(context: VerbContext): void {
@@ -229,7 +225,7 @@ export class ManagerState {
 
   /** Whether a job has come due, or been let through, for a claim that waits. */
   #parkedCanRun(): boolean {
-    if (!this.table.promote(new Date(this.#now().nowMs).toISOString())) return false;
+    if (!this.table.promote(this.#nowIso())) return false;
     return this.parked.types().some((type) => this.table.hasWaiting(type));
   }
 
@@ -245,7 +241,7 @@ export class ManagerState {
   }
 
   #record(kind: RecordDraft['kind'], lines: readonly string[]): RecordDraft {
-    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: new Date(this.#now().nowMs).toISOString(), lines };
+    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: this.#nowIso(), lines };
   }
 
   /** Nothing is appended now but what somebody asks for. */
@@ -253,19 +249,23 @@ export class ManagerState {
     return this.input.clock.monotonicMs() < this.#restUntilMs;
   }
 
-  #leaseIsDue(nowMs: number): boolean {
-    return this.leases.passed(nowMs).next().done === false;
+  #leaseIsDue(): boolean {
+    return this.leases.passed(this.input.clock.monotonicMs()).next().done === false;
   }
 
   /** The wall clock, but never back: a job's times and ids stay in order when the clock is set. */
-  #now(): { nowMs: number } {
-    this.#lastNowMs = Math.max(this.#lastNowMs, this.input.clock.nowMs());
-    return { nowMs: this.#lastNowMs };
+  #nowMs(): number {
+    return (this.#lastNowMs = Math.max(this.#lastNowMs, this.input.clock.nowMs()));
+  }
+
+  #nowIso(): string {
+    return new Date(this.#nowMs()).toISOString();
   }
 
   #context(draft: Draft): VerbContext {
-    const { newId, random, digest, settings } = this.input;
-    const { nowMs } = this.#now();
+    const { newId, random, digest, settings, clock } = this.input;
+    const { leaseMs, recordBytesMax, roots } = settings;
+    const nowMs = this.#nowMs();
     return {
       draft,
       leases: this.leases,
@@ -274,8 +274,10 @@ export class ManagerState {
       newId: () => newId(nowMs),
       random,
       digest,
-      leaseMs: settings.leaseMs,
-      roots: settings.roots,
+      monotonicMs: clock.monotonicMs(),
+      leaseMs,
+      recordBytesMax,
+      roots,
     };
   }
 
@@ -292,6 +294,6 @@ export class ManagerState {
   #defect(error: unknown): JobError {
     const id = this.input.newCommitId();
     this.input.log(`defect ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    return new JobError('internal', `This is a defect of the service. Its log tells more under ${id}.`, { id });
+    return defect(id);
   }
 }

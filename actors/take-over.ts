@@ -1,8 +1,8 @@
 import { AppendRefused, type RecordKind } from './journal.js';
 import type { ManagerState } from './manager-state.js';
 
-/** How often the journal may grow under our hands before we give up: another manager is at work then. */
-const TRIES = 5;
+/** How often the journal may grow under our hands before we give up: the manager that is to be deposed may be busy. */
+const TRIES = 100;
 
 /**
  * Becomes the leader: reads the whole journal, then appends an epoch record

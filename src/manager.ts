@@ -8,6 +8,7 @@ import { JobError } from '../actors/errors.js';
 import { jobManager } from '../actors/job-manager.js';
 import type { Journal } from '../actors/journal.js';
 import { LIMITS } from '../actors/limits.js';
+import { notServing } from '../actors/refusals.js';
 import type { ManagerInput } from '../actors/manager-input.js';
 import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
@@ -41,6 +42,8 @@ const JOURNAL_SHARE = 0.5;
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
   const { config, nc, log = () => undefined } = options;
   const serving = deferred<undefined>();
+  // It may fail before anybody waits for it.
+  serving.catch(() => undefined);
   const ended = deferred<string | null>();
   const input: ManagerInput = {
     ...managerInput(options, log),
@@ -59,7 +62,8 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     prefix: config.prefix,
     askTimeoutMs: config.askTimeoutMs,
     send: together((asks) => {
-      actor.send({ type: 'asks', asks });
+      if (actor.getSnapshot().status === 'active') actor.send({ type: 'asks', asks });
+      else for (const ask of asks) ask.reject(notServing(null));
     }),
     writeLog: (message, details) => {
       log(`${message} ${JSON.stringify(details)}`);

@@ -15,7 +15,7 @@ const BACKOFF_MAX_MS = 60_000;
 export function claim(context: VerbContext, { worker, types }: Requests['claim']): Entry | null {
   const job = nextWaiting(context, types);
   if (!job) return null;
-  context.leases.extend(job.id, context.nowMs + context.leaseMs);
+  context.leases.extend(job.id, context.monotonicMs + context.leaseMs);
   return context.draft.put(
     change(context, job, {
       status: requireNext(job, 'claim') as Job['status'],
@@ -71,7 +71,7 @@ export function progress(context: VerbContext, update: ProgressUpdate): Entry {
   const { job } = entry;
   if (attempt !== undefined) {
     requireAttempt(context, id, attempt);
-    context.leases.extend(id, context.nowMs + context.leaseMs);
+    context.leases.extend(id, context.monotonicMs + context.leaseMs);
   } else if (job.finishedAt !== null) {
     throw new JobError('illegal_transition', `Job ${id} is ${job.status}: it takes no progress any more.`, {
       id,
@@ -138,7 +138,9 @@ export function release(context: VerbContext, body: Requests['release']): Entry 
  * ended is forgotten here and not when it ends, since that may yet be undone.
  */
 export function expire(context: VerbContext): void {
-  for (const id of context.leases.passed(context.nowMs)) {
+  for (const id of context.leases.passed(context.monotonicMs)) {
+    // The others come in the next round: after a long silence all of them may pass at once.
+    if (context.draft.bytes > context.recordBytesMax / 2) return;
     const job = context.draft.table.get(id)?.job;
     if (job?.status !== 'running') {
       context.leases.end(id);

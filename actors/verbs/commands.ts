@@ -75,10 +75,10 @@ export function remove(context: VerbContext, id: string, ifVersion?: number): vo
   context.draft.delete(id, context.nowMs + LIMITS.keyMemoryMs);
 }
 
-/** Forgets finished jobs, the oldest first. At most `LIMITS.cleanupPerRequest` at once; `remaining` says how many more there are. */
+/** Forgets finished jobs, the oldest first. At most `LIMITS.cleanupPerRequest` at once, and what half a record takes; `remaining` says how many more there are. */
 export function cleanup(context: VerbContext, body: Requests['cleanup']): string {
   const { table } = context.draft;
-  const finishedBefore = new Date(context.nowMs - body.olderThanSeconds * 1000).toISOString();
+  const finishedBefore = new Date(Math.max(0, context.nowMs - body.olderThanSeconds * 1000)).toISOString();
   const statuses = new Set<string>(body.statuses);
   const old: string[] = [];
   let newer = table.finished.size;
@@ -89,7 +89,12 @@ export function cleanup(context: VerbContext, body: Requests['cleanup']): string
     newer -= 1;
     if (statuses.has(table.get(id)?.job.status ?? '')) old.push(id);
   }
-  const now = old.slice(0, LIMITS.cleanupPerRequest);
-  for (const id of now) remove(context, id);
+  const now: string[] = [];
+  const bytesBefore = context.draft.bytes;
+  for (const id of old) {
+    if (now.length === LIMITS.cleanupPerRequest || context.draft.bytes - bytesBefore > context.recordBytesMax / 2) break;
+    remove(context, id);
+    now.push(id);
+  }
   return JSON.stringify({ deleted: now.length, ids: now, remaining: old.length - now.length });
 }

@@ -10,16 +10,20 @@ export interface VerbContext {
   leases: Leases;
   nowMs: number;
   nowIso: string;
+  /** What leases count by: a clock that is set does not end or lengthen them. */
+  monotonicMs: number;
   newId(): string;
   /** 0 to below 1. */
   random(): number;
   digest(text: string): string;
   leaseMs: number;
+  /** What one record may have. */
+  recordBytesMax: number;
   roots: readonly string[];
 }
 
 /**
- * Until when each running attempt may be silent. Kept in memory only: after a
+ * Until when, on the monotonic clock, each running attempt may be silent. Kept in memory only: after a
  * restart every running attempt gets a whole lease anew, which is never sooner
  * than its worker believes.
  */
@@ -72,7 +76,7 @@ export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false): 
 /** The job, if `attempt` is its running attempt and its lease has not passed. Throws `attempt_expired`. */
 export function requireAttempt(context: VerbContext, id: string, attempt: number): Job {
   const { job } = requireEntry(context, id);
-  if (job.status === 'running' && job.attempt === attempt && !context.leases.hasPassed(id, context.nowMs)) return job;
+  if (job.status === 'running' && job.attempt === attempt && !context.leases.hasPassed(id, context.monotonicMs)) return job;
   throw new JobError(
     'attempt_expired',
     `Attempt ${attempt} of job ${id} is over: the job is ${job.status}, at attempt ${job.attempt}. Stop working on it.`,

@@ -12,7 +12,7 @@ export function create(context: VerbContext, body: Requests['create']): Entry {
   const { idempotencyKey, ...rest } = body;
   if (idempotencyKey === undefined) return insert(context, body);
   const digest = context.digest(JSON.stringify(rest));
-  const known = context.draft.table.findKey(idempotencyKey);
+  const known = context.draft.findKey(idempotencyKey);
   if (!known) return insert(context, body, [idempotencyKey, digest]);
   if (known.digest !== digest) {
     throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for a new job.', {

@@ -21,6 +21,8 @@ export function bytesBeyondJson(jobs: number): number {
       newId: () => String((lastId += 1)).padStart(26, '0'),
       random: Math.random,
       digest: (text: string) => text,
+      monotonicMs: 0,
+      recordBytesMax: 4 * 1024 * 1024,
       leaseMs: 1000,
       roots: ['/'],
     };

@@ -3,11 +3,13 @@ import { SimulatedJournal } from '../support/simulated-journal.js';
 import { HandClock, settle, startSimulatedManager, type Answered } from '../support/simulated-manager.js';
 
 /** A manager that serves, with a journal whose appends can be held. */
-async function serving() {
+async function serving(settings: Parameters<typeof startSimulatedManager>[2] = {}) {
   let open: () => void = () => undefined;
   let held = false;
-  const journal = new SimulatedJournal((label) => (held && label === 'append' ? new Promise<void>((resolve) => (open = resolve)) : Promise.resolve()));
-  const manager = startSimulatedManager(journal, new HandClock());
+  const journal = new SimulatedJournal((label) =>
+    held && label === 'append' ? new Promise<void>((resolve) => (open = resolve)) : Promise.resolve(),
+  );
+  const manager = startSimulatedManager(journal, new HandClock(), settings);
   await settle();
   manager.clock.turn(1000);
   await settle();
@@ -45,7 +47,7 @@ test('an attempt whose end the journal refused still expires, should its worker 
   journal.fates.push('storage_full');
   manager.clock.turn(10_001);
   await settle();
-  manager.clock.turn(50);
+  manager.clock.turn(1000);
   expect(await answer(manager.ask('get', { id }))).toMatchObject({ status: 'queued', error: { code: 'worker_lost' } });
 });
 
@@ -57,7 +59,12 @@ test('an end of an attempt that no longer fits this record is taken with the nex
   await settle();
   // Both wait for the same round, and only the first fits its record.
   const filling = manager.ask('create_many', { jobs: Array.from({ length: 15 }, () => ({ type: 'other', input: 'x'.repeat(60_000) })) });
-  const complete = manager.ask('complete', { id, attempt: 1, result: 'y'.repeat(60_000), warnings: Array.from({ length: 100 }, () => 'z'.repeat(2000)) });
+  const complete = manager.ask('complete', {
+    id,
+    attempt: 1,
+    result: 'y'.repeat(60_000),
+    warnings: Array.from({ length: 100 }, () => 'z'.repeat(2000)),
+  });
   release();
   expect((await answer(filling))['jobs']).toHaveLength(15);
   expect(await answer(complete)).toMatchObject({ status: 'completed' });
@@ -68,7 +75,11 @@ test('what was refused takes no room from what waits beside it', async () => {
   hold();
   manager.ask('create', { type: 'probe' });
   await settle();
-  const wrong = Array.from({ length: 16 }, (_, n) => ({ type: 'probe', input: 'x'.repeat(60_000), ...(n === 15 ? { priority: 1000 } : {}) }));
+  const wrong = Array.from({ length: 16 }, (_, n) => ({
+    type: 'probe',
+    input: 'x'.repeat(60_000),
+    ...(n === 15 ? { priority: 1000 } : {}),
+  }));
   const refused = [1, 2].map(() => manager.ask('create_many', { jobs: wrong }));
   const innocent = manager.ask('create', { type: 'probe', name: 'innocent' });
   release();
@@ -107,4 +118,19 @@ test('a deposed manager does not call a job unknown that its follower has made',
   await settle();
   expect(read.error?.code).not.toBe('job_not_found');
   expect(read.error?.code).toMatch(/unavailable|outcome_unknown/);
+});
+
+test('a full journal is not asked without end for what nobody asked for, and readers get their turn', async () => {
+  const { manager, journal, answer, running } = await serving({ carryMinBytes: 1 });
+  const id = await running();
+  manager.clock.turn(9000);
+  for (let n = 0; n < 20; n += 1) manager.ask('progress', { id, progress: { bytesTransferred: n } });
+  journal.fates.push(...Array.from({ length: 50 }, () => 'storage_full' as const));
+  await settle();
+  for (let seconds = 0; seconds < 5; seconds += 1) {
+    manager.clock.turn(1000);
+    await settle();
+  }
+  expect(journal.fates.length).toBeGreaterThan(30);
+  expect(await answer(manager.ask('get', { id }))).toMatchObject({ id });
 });

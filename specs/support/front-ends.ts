@@ -13,8 +13,11 @@ export interface FrontEnd {
 
 export const FRONT_ENDS = ['NATS', 'HTTP', 'WebSocket'] as const;
 
+/** What of a service a front end needs. */
+type Reachable = Pick<TestService, 'connect' | 'url' | 'token'>;
+
 /** Opens a connection of its own to the service by this way. */
-export async function openFrontEnd(service: TestService, way: (typeof FRONT_ENDS)[number]): Promise<FrontEnd> {
+export async function openFrontEnd(service: Reachable, way: (typeof FRONT_ENDS)[number]): Promise<FrontEnd> {
   if (way === 'NATS') {
     const client = await service.connect();
     return { ask: (verb, body) => client.ask(verb, body) as Promise<never>, close: () => client.close() };
@@ -34,7 +37,7 @@ export async function openFrontEnd(service: TestService, way: (typeof FRONT_ENDS
   };
 }
 
-async function askHttp<T>(service: TestService, verb: Verb, body: object): Promise<T> {
+async function askHttp<T>(service: Reachable, verb: Verb, body: object): Promise<T> {
   const answer = await call(service, `/v1/jobs/${verb}`, { method: 'POST', body });
   if (answer.status >= 400) throw JobError.fromBody(answer.json() as ErrorBody);
   return answer.json() as T;

@@ -1,7 +1,7 @@
 import { AppendRefused, type Change, type Journal, type JournalRecord, type JournalState, type RecordDraft } from '../../actors/journal.js';
 
-/** What befalls the next append. `lost` and `late` are unknown outcomes: the answer does not come, and the record is there or not. */
-export type Fate = 'stored' | 'storage_full' | 'stored_answer_lost' | 'not_stored_answer_lost';
+/** What befalls the next append. Where the answer is lost its outcome is unknown: the record is there, or not, or gets in later if its place is still free. */
+export type Fate = 'stored' | 'storage_full' | 'stored_answer_lost' | 'not_stored_answer_lost' | 'stored_late_answer_lost';
 
 /** The journal in memory, with faults on command. Each step waits for `turn`, so that a scheduler can order them. */
 export class SimulatedJournal implements Journal {
@@ -34,10 +34,11 @@ export class SimulatedJournal implements Journal {
     try {
       await this.#turn('append');
       const fate = this.fates.shift() ?? 'stored';
-      if (fate === 'not_stored_answer_lost') throw new Error('no answer');
+      if (fate === 'stored_late_answer_lost') void this.#storeLate(draft, expectedSeq);
+      if (fate === 'not_stored_answer_lost' || fate === 'stored_late_answer_lost') throw new Error('no answer');
       if (expectedSeq !== this.lastSeq) throw new AppendRefused('wrong_sequence', `last is ${this.lastSeq}`);
       if (fate === 'storage_full') throw new AppendRefused('storage', 'full');
-      this.records.push({ ...draft, seq: expectedSeq + 1, changes: draft.lines.map((line) => JSON.parse(line) as Change) });
+      this.#store(draft, expectedSeq);
       await this.#turn('ack');
       if (fate === 'stored_answer_lost') throw new Error('no answer');
     } finally {
@@ -66,6 +67,15 @@ export class SimulatedJournal implements Journal {
   /** What another manager would do. */
   appendAsStranger(): void {
     this.records.push({ seq: this.lastSeq + 1, kind: 'epoch', epoch: 99, commit: 'stranger', at: '', changes: [] });
+  }
+
+  #store({ kind, epoch, commit, at, lines }: RecordDraft, expectedSeq: number): void {
+    this.records.push({ seq: expectedSeq + 1, kind, epoch, commit, at, changes: lines.map((line) => JSON.parse(line) as Change) });
+  }
+
+  async #storeLate(draft: RecordDraft, expectedSeq: number): Promise<void> {
+    await this.#turn('late');
+    if (expectedSeq === this.lastSeq) this.#store(draft, expectedSeq);
   }
 
   #state(): JournalState {

@@ -37,6 +37,11 @@ export class Context {
     return this.#service;
   }
 
+  /** Talk for a person; a script that wants JSON gets none of it. */
+  readonly say = (text: string): void => {
+    if (!this.json) this.terminal.say(text);
+  };
+
   async close(): Promise<void> {
     this.terminal.close();
     await this.#service?.close();

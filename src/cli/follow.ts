@@ -4,7 +4,8 @@ import type { Job, JobStatus } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import type { Answers } from '../answers.js';
 import type { JobClient } from '../job-client.js';
-import { isPassing, type Service } from './service.js';
+import { patiently } from './patience.js';
+import type { Service } from './service.js';
 
 export interface Filter {
   ids?: string[];
@@ -14,36 +15,19 @@ export interface Filter {
 /** A connection that broke is noticed after this at the latest, when nothing else tells. */
 const WAIT_MS = 3_000;
 const POLL_MS = 1_000;
-/** A service that is restarted is waited for this long. */
-const PATIENCE_MS = 5 * 60_000;
 
 /**
  * Jobs as they change: first a `reset` with the jobs as they are, then every
- * change, newest state only. Goes on through a restart of the service, which
- * may come back at another address; `say` tells the person. Throws the last
- * error when it does not come back. Ends when the service is closed.
+ * change, newest state only. Goes on through a restart of the service.
  */
 export async function* follow(service: Service, filter: Filter, say: (text: string) => void): AsyncGenerator<Answers['changes']> {
   const seen = new Map<string, number>();
   let since: number | undefined;
-  let awaySince: number | null = null;
   for (;;) {
-    try {
-      const answer = await ask(await service.client(), filter, since, seen);
-      if (awaySince !== null) say('The service is back.');
-      awaySince = null;
-      since = answer.seq;
-      remember(answer, seen);
-      if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
-    } catch (error) {
-      if (service.closed) return;
-      if (!isPassing(error)) throw error;
-      if (awaySince === null) say('The service does not answer; waiting for it. The job is safe in its journal.');
-      awaySince ??= Date.now();
-      if (Date.now() - awaySince > PATIENCE_MS) throw error;
-      await service.disconnect();
-      await sleep(POLL_MS);
-    }
+    const answer = await patiently(service, say, (client) => ask(client, filter, since, seen));
+    since = answer.seq;
+    remember(answer, seen);
+    if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
   }
 }
 

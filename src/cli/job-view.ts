@@ -171,8 +171,9 @@ export function outcomeLines(job: Job): Piece[][] {
   ];
 }
 
-function doneWords({ progress, startedAt, finishedAt }: Job): string {
+function doneWords({ status, progress, startedAt, finishedAt }: Job): string {
   const seconds = startedAt !== null && finishedAt !== null ? (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000 : null;
+  if (progress.filesTransferred === 0 && status === 'completed') return 'everything was there already';
   const files = progress.filesTransferred === null ? null : plural(progress.filesTransferred, 'file');
   const size = progress.bytesTransferred === null ? null : bytes(progress.bytesTransferred);
   const moved = [files, size].filter((word) => word !== null).join(', ') || 'nothing moved';

@@ -18,7 +18,7 @@ const WATCH_AGAIN_MS = 2000;
 const list = new JobList();
 /** A job that was just made: its panel opens as soon as the list has it. @type {string | null} */
 let toOpen = null;
-const rpc = new Rpc({ onState: showConnection, onOpen: watch, onNotification });
+const rpc = new Rpc({ onOpen: watch, onLost, onNotification });
 const filter = new Filter(() => {
   rows.startOver();
   showSoon();
@@ -39,13 +39,20 @@ async function watch() {
     const answer = await rpc.ask('jobs.watch', list.seq === undefined ? {} : { since: list.seq });
     if (list.seq === undefined || answer.reset) list.reset(answer);
     else takeChanges(answer);
+    showConnection('live', 'Live');
     showSoon();
   } catch (error) {
     // A connection that broke brings a watch of its own when it is back.
     if (!rpc.isOpen) return;
-    notice(`The jobs cannot be watched: ${messageOf(error)}`);
+    showConnection('lost', `What you see may be old: ${messageOf(error)}`);
     setTimeout(watch, WATCH_AGAIN_MS);
   }
+}
+
+/** @param {boolean} isSignedOut */
+function onLost(isSignedOut) {
+  if (isSignedOut) showConnection('lost', 'Signed out: open the address that the service printed at its start.');
+  else showConnection('lost', 'Not connected: what you see may be old. Trying again…');
 }
 
 /** @param {string} method @param {any} params */
@@ -125,17 +132,11 @@ function showPanel() {
   rows.mark(job.id, true);
 }
 
-/** @param {import('./rpc.js').ConnectionState} state @param {number} [retryInMs] */
-function showConnection(state, retryInMs = 0) {
-  const words = {
-    connecting: 'Connecting…',
-    open: 'Live',
-    waiting: `Not connected: what you see may be old. Trying again in ${Math.ceil(retryInMs / 1000)} s.`,
-    signed_out: 'Signed out: open the address that the service printed at its start.',
-  };
+/** @param {'live' | 'lost'} state @param {string} text */
+function showConnection(state, text) {
   byId('connection').dataset['state'] = state;
-  setText(byId('connection-text'), words[state]);
-  setHidden(byId('connect-now'), state !== 'waiting');
+  setText(byId('connection-text'), text);
+  setHidden(byId('connect-now'), rpc.isOpen);
 }
 
 /** @param {unknown} error */

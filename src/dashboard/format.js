@@ -5,40 +5,36 @@
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
-/** @param {number} count bytes */
+/** `12.3 MB`: three digits tell enough. @param {number} count */
 export function bytes(count) {
   let unit = 0;
   let value = count;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
+  while (rounded(value) >= 1000 && unit < UNITS.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+  return `${unit === 0 ? value : value.toFixed(digits(value))} ${UNITS[unit]}`;
 }
 
+/** @param {number} value */
+const digits = (value) => (value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+/** @param {number} value */
+const rounded = (value) => Number(value.toFixed(digits(value)));
+
 /** @param {number} bytesPerSecond */
-export const rate = (bytesPerSecond) => `${bytes(bytesPerSecond)}/s`;
+export const rate = (bytesPerSecond) => `${bytes(Math.round(bytesPerSecond))}/s`;
 
 /** @param {number} value */
 export const count = (value) => value.toLocaleString('en');
 
-/** `1 m 20 s`: the two largest units. @param {number} seconds */
+/** `1 m 20 s`: the two greatest units. @param {number} seconds */
 export function duration(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  const parts = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor(whole / 3600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'm'],
-    [whole % 60, 's'],
-  ];
-  const first = parts.findIndex(([value]) => value !== 0);
-  if (first === -1) return '0 s';
-  return parts
-    .slice(first, first + 2)
-    .filter(([value], index) => index === 0 || value !== 0)
-    .map(([value, unit]) => `${value} ${unit}`)
-    .join(' ');
+  const s = Math.max(0, Math.round(seconds));
+  if (s === 0) return 'under 1 s';
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} m ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} m`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });

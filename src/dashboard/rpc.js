@@ -2,6 +2,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
+const OPEN_TIMEOUT_MS = 10_000;
 const ASK_TIMEOUT_MS = 20_000;
 const SIGN_OF_LIFE_MS = 20_000;
 
@@ -16,8 +17,6 @@ export class RpcError extends Error {
   }
 }
 
-/** @typedef {'connecting' | 'open' | 'waiting' | 'signed_out'} ConnectionState */
-
 export class Rpc {
   /** @type {WebSocket | null} */
   #socket = null;
@@ -28,7 +27,7 @@ export class Rpc {
   #retryTimer = 0;
   #handlers;
 
-  /** @param {{ onState(state: ConnectionState, retryInMs?: number): void, onOpen(): void, onNotification(method: string, params: any): void }} handlers */
+  /** @param {{ onOpen(): void, onLost(isSignedOut: boolean): void, onNotification(method: string, params: any): void }} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
     setInterval(() => this.#proveAlive(), SIGN_OF_LIFE_MS);
@@ -45,15 +44,14 @@ export class Rpc {
   connectNow() {
     if (this.#socket) return;
     clearTimeout(this.#retryTimer);
-    this.#handlers.onState('connecting');
     const url = new URL('/v1/socket', location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = (this.#socket = new WebSocket(url));
     let opened = false;
+    setTimeout(() => opened || socket.close(), OPEN_TIMEOUT_MS);
     socket.onopen = () => {
       opened = true;
       this.#waitMs = FIRST_WAIT_MS;
-      this.#handlers.onState('open');
       this.#handlers.onOpen();
     };
     socket.onmessage = (event) => this.#receive(event.data);
@@ -115,11 +113,13 @@ export class Rpc {
   async #lost(wasOpen) {
     this.#socket = null;
     for (const id of this.#pending.keys()) this.#giveUp(id, 'The connection broke before the answer: it may have been done or not.');
+    const isSignedOut = !wasOpen && (await wasRefused());
+    this.#handlers.onLost(isSignedOut);
+    // Without a new sign-in another try is in vain: a look at the page, or a press on the button, makes one.
+    if (isSignedOut || this.#socket) return;
     const waitMs = this.#waitMs * (0.75 + Math.random() / 2);
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS);
-    this.#handlers.onState('waiting', waitMs);
     this.#retryTimer = setTimeout(() => this.connectNow(), waitMs);
-    if (!wasOpen && (await isSignedOut()) && !this.#socket) this.#handlers.onState('signed_out');
   }
 
   /** A network that went away closes no socket: only an answer proves that somebody is there. */
@@ -136,7 +136,7 @@ export class Rpc {
 }
 
 /** A refused WebSocket does not tell the page why; a plain request does. */
-async function isSignedOut() {
+async function wasRefused() {
   try {
     return (await fetch('/v1/stats')).status === 401;
   } catch {

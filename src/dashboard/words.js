@@ -23,7 +23,7 @@ export const COMMANDS = {
     isLegal: (job) => when('pending', 'queued', 'paused')(job) || (job.status === 'running' && job.wanted !== 'cancel'),
     confirm: {
       title: 'Cancel this job?',
-      text: 'What was copied so far stays where it is. A retry goes on from there.',
+      text: 'What it has done so far stays. Retry goes on with it.',
       no: 'Keep it',
     },
   },
@@ -33,7 +33,7 @@ export const COMMANDS = {
     isLegal: (job) => job.status !== 'running',
     confirm: {
       title: 'Delete this job?',
-      text: 'It leaves the list, with its history. The files, copied or not, are not touched.',
+      text: 'It leaves the list, with its history and its log. Files are not touched.',
       no: 'Keep it',
     },
   },

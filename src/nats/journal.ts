@@ -129,7 +129,12 @@ export class JetStreamJournal implements Journal {
   }
 
   async state(): Promise<JournalState> {
-    const { created, state } = await this.#jsm.streams.info(this.#stream);
+    const info = await this.#jsm.streams.info(this.#stream).catch((error: unknown) => {
+      if (isNotFound(error)) return null;
+      throw error;
+    });
+    if (!info) return { createdAt: '', firstSeq: 1, lastSeq: 0, bytes: 0 };
+    const { created, state } = info;
     return { createdAt: created, firstSeq: Math.max(1, state.first_seq), lastSeq: state.last_seq, bytes: state.bytes };
   }
 
@@ -153,6 +158,9 @@ const isNotFound = (error: unknown): boolean => error instanceof NatsError && er
 
 /** What JetStream answered is a certain no; anything else (a lost answer, a broken connection) leaves the outcome open. */
 function refusal(error: unknown): unknown {
+  if (error instanceof NatsError && error.code === (ErrorCode.MaxPayloadExceeded as string)) {
+    return new AppendRefused('storage', 'The record is larger than the NATS server takes (max_payload).', { cause: error });
+  }
   const api = error instanceof NatsError ? error.api_error : undefined;
   if (!api) return error;
   const reason = api.err_code === WRONG_LAST_SEQUENCE ? 'wrong_sequence' : 'storage';

@@ -83,14 +83,14 @@ async function followToEnd(context: Context, created: Job, cancelOnInterrupt: bo
   context.onInterrupt = async () => {
     if (cancelOnInterrupt) await (await service.client()).command('cancel', id);
     view?.end();
-    if (cancelOnInterrupt) terminal.say(`Job ${shortId(id)} is cancelled.`);
+    if (cancelOnInterrupt) terminal.say(`Job ${shortId(id)} is being cancelled.`);
     else
       terminal.say(
         `Job ${shortId(id)} goes on in the service. "tallyman watch ${shortId(id)}" follows it, "tallyman cancel ${shortId(id)}" ends it.`,
       );
     return EXIT_CODES.interrupted.code;
   };
-  if (!context.json) terminal.say(`Job ${shortId(id)}: ${created.source} to ${created.destination}`);
+  context.say(`Job ${shortId(id)}: ${created.source} to ${created.destination}`);
   try {
     const job = await lastState(context, id, view);
     view?.end();
@@ -102,10 +102,7 @@ async function followToEnd(context: Context, created: Job, cancelOnInterrupt: bo
   }
 }
 
-async function lastState({ service, terminal, json }: Context, id: string, view: ProgressView | null): Promise<Job> {
-  const say = (text: string): void => {
-    if (!json) terminal.say(text);
-  };
+async function lastState({ service, say }: Context, id: string, view: ProgressView | null): Promise<Job> {
   for await (const { jobs, deleted, reset } of follow(service, { ids: [id] }, say)) {
     const job = jobs.find((one) => one.id === id);
     if (job && isFinished(job)) return job;

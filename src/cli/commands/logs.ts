@@ -1,19 +1,19 @@
 import type { LogLine } from '../../log-line.js';
-import type { Answers } from '../../answers.js';
-import type { JobClient, RequestBody } from '../../job-client.js';
+import type { RequestBody } from '../../job-client.js';
 import { CLIENT_OPTIONS, usageError, type Args } from '../args.js';
 import type { Command } from '../command.js';
 import type { Context } from '../context.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { localTime } from '../format.js';
 import { resolveId } from '../ids.js';
+import { patiently } from '../patience.js';
 import { isFinished } from '../progress-view.js';
 import type { Style } from '../terminal.js';
 
 const LEVELS = ['debug', 'info', 'warning', 'error'] as const;
 const LEVEL_STYLES: Record<LogLine['level'], readonly Style[]> = { debug: ['dim'], info: [], warning: ['yellow'], error: ['red'] };
 const LEVEL_COLUMNS = 7;
-const WAIT_MS = 5_000;
+const WAIT_MS = 3_000;
 
 export const logs: Command = {
   name: 'logs',
@@ -36,10 +36,9 @@ export const logs: Command = {
   ],
   async run(context, args) {
     const query = queryOf(args, await resolveId(context.service, args.positionals[0] ?? ''));
-    const client = await context.service.client();
-    await client.get(query.id);
-    const count = args.flag('follow') ? await followLines(context, client, query) : await readLines(context, client, query);
-    if (count === 0 && !context.json) context.terminal.say('No lines. A job that has not run yet has no log; flags may leave all out.');
+    await (await context.service.client()).get(query.id);
+    const count = args.flag('follow') ? await followLines(context, query) : await readLines(context, query);
+    if (count === 0) context.say('No lines. A job that has not run yet has no log; flags may leave all out.');
     return EXIT_CODES.ok.code;
   },
 };
@@ -57,28 +56,31 @@ function queryOf(args: Args, id: string): RequestBody<'logs'> {
   };
 }
 
-async function readLines(context: Context, client: JobClient, query: RequestBody<'logs'>, after = 0): Promise<number> {
+async function readLines(context: Context, query: RequestBody<'logs'>): Promise<number> {
+  const client = await context.service.client();
   let count = 0;
-  for (let last = after; ;) {
-    const answer: Answers['logs'] = await client.ask('logs', { ...query, after: last });
-    if (answer.lines.length === 0) return count;
-    printLines(context, answer.lines);
-    count += answer.lines.length;
-    last = answer.last;
+  for (let last = 0; ;) {
+    const { lines, last: read } = await client.ask('logs', { ...query, after: last });
+    if (lines.length === 0) return count;
+    printLines(context, lines);
+    count += lines.length;
+    last = read;
   }
 }
 
-/** The lines of a job come before its end does, so one more look after the end has the last of them. */
-async function followLines(context: Context, client: JobClient, query: RequestBody<'logs'>): Promise<number> {
+/** A job's lines come before its end, so what is read after the end was seen has the last of them. */
+async function followLines(context: Context, query: RequestBody<'logs'>): Promise<number> {
   let count = 0;
-  let last = 0;
-  for (;;) {
-    const answer = await client.ask('logs', { ...query, after: last, waitMs: WAIT_MS }, { timeoutMs: 2 * WAIT_MS });
+  for (let last = 0; ;) {
+    const { finished, answer } = await patiently(context.service, context.say, async (client) => {
+      const finished = isFinished(await client.get(query.id));
+      const waitMs = finished ? 0 : WAIT_MS;
+      return { finished, answer: await client.ask('logs', { ...query, after: last, waitMs }, { timeoutMs: 2 * WAIT_MS }) };
+    });
+    if (finished && answer.lines.length === 0) return count;
     printLines(context, answer.lines);
     count += answer.lines.length;
     last = answer.last;
-    if (answer.lines.length > 0) continue;
-    if (isFinished(await client.get(query.id))) return count + (await readLines(context, client, query, last));
   }
 }
 

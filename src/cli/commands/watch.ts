@@ -43,11 +43,8 @@ export const watch: Command = {
     const status = args.words('status') as JobStatus[];
     const view = viewFor(context, ids);
     const jobs = new Map<string, Job>();
-    const say = (text: string): void => {
-      if (!context.json) context.terminal.say(text);
-    };
     try {
-      for await (const answer of follow(context.service, filterOf(ids, status), say)) {
+      for await (const answer of follow(context.service, filterOf(ids, status), context.say)) {
         merge(jobs, answer);
         view.show(answer, jobs);
         if (ids.length > 0 && ids.every((id) => !jobs.has(id) || isFinished(jobs.get(id) as Job))) return exitCodeOf(ids, jobs);
