@@ -100,10 +100,7 @@ export const jobManager = setup({
     giveUp: ({ context: { state, failure } }) => {
       if (failure !== null) state.input.log(`not serving any more: ${failure}`);
       state.input.onEnded(failure);
-      state.refuseAll(
-        notServing(failure),
-        new JobError('outcome_unknown', `The job manager stopped while the change was being stored: ${failure}.`),
-      );
+      state.refuseAll(failure);
     },
   },
   guards: {

@@ -10,7 +10,7 @@ import type { ManagerInput } from './manager-input.js';
 import { statsOf } from './manager-stats.js';
 import { Mailbox, type Ask } from './mailbox.js';
 import { ParkedClaims } from './parked-claims.js';
-import { defect, mailboxFull, shuttingDown, timedOut, tooLargeForRecord, tooManyClaims, unknownOutcome } from './refusals.js';
+import * as refusals from './refusals.js';
 import { READ_VERBS } from './requests.js';
 import { claim, expire } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
@@ -24,7 +24,7 @@ interface Decided {
 /** After an append that was refused the manager's own work waits this long, so that a full journal is not asked without end, and asks get their turn. */
 const REST_MS = 1000;
 
-/** What is being appended: stored, `settle` makes it true; refused, `drop` undoes it. */
+/** What is being appended: `settle` makes it true, `drop` undoes it. */
 interface Pending {
   record: RecordDraft;
   settle(seq: number): void;
@@ -49,14 +49,12 @@ export class ManagerState {
 
   draining = false;
   pending: Pending | null = null;
-  /** Of the last append that did not go through. */
   appendError: Error | null = null;
 
   #decided: Decided[] = [];
   #lastNowMs = 0;
   #restUntilMs = -Infinity;
-  /** Whether the last round was one of carry forward: asks that wait come before the next. */
-  #hasCarried = false;
+  #hasCarried = false; // asks that wait come before the next carry
   readonly startedAt: string;
 
   constructor(input: ManagerInput) {
@@ -69,8 +67,8 @@ export class ManagerState {
   /** Puts an ask in the mailbox, or refuses it at once. */
   receive(ask: Ask): void {
     this.counters.asks += 1;
-    if (this.draining) this.refuse(ask, shuttingDown());
-    else if (!this.mailbox.push(ask)) this.refuse(ask, mailboxFull(this.mailbox));
+    if (this.draining) this.refuse(ask, refusals.shuttingDown());
+    else if (!this.mailbox.push(ask)) this.refuse(ask, refusals.mailboxFull(this.mailbox));
   }
 
   get hasWork(): boolean {
@@ -98,10 +96,10 @@ export class ManagerState {
       const ask = this.mailbox.peek();
       if (!ask) break;
       if (ask.deadlineMs <= deadlineNowMs) {
-        this.refuse(ask, timedOut());
+        this.refuse(ask, refusals.timedOut());
       } else if (!this.#decide(ask, context)) {
         if (!draft.isEmpty) break;
-        this.refuse(ask, tooLargeForRecord());
+        this.refuse(ask, refusals.tooLargeForRecord());
         draft = new Draft(this.table);
         context.draft = draft;
       }
@@ -148,21 +146,22 @@ export class ManagerState {
   /** Answers what may wait no longer. */
   tick(): void {
     const nowMs = this.input.clock.monotonicMs();
-    for (const ask of this.mailbox.takeExpired(nowMs)) this.refuse(ask, timedOut());
+    for (const ask of this.mailbox.takeExpired(nowMs)) this.refuse(ask, refusals.timedOut());
     for (const ask of this.parked.takeExpired(nowMs)) ask.resolve(claimAnswer(this.input.settings, 'null'));
     this.table.forgetKeys(this.input.clock.nowMs());
     const late = this.#decided.filter(({ ask }) => ask.deadlineMs <= nowMs);
     if (late.length === 0) return;
     this.#decided = this.#decided.filter(({ ask }) => ask.deadlineMs > nowMs);
     for (const { ask, answer } of late) {
-      const changesNothing = answer instanceof JobError || READ_VERBS.has(ask.command.verb);
-      this.refuse(ask, changesNothing ? timedOut() : unknownOutcome());
+      this.refuse(ask, changesNothing(ask, answer) ? refusals.timedOut() : refusals.unknownOutcome());
     }
   }
 
   /** Nothing is served any more: whoever waits is told. */
-  refuseAll(error: JobError, errorOfDecided: JobError = error): void {
-    for (const { ask } of this.#decided) this.refuse(ask, errorOfDecided);
+  refuseAll(failure: string | null): void {
+    const error = refusals.notServing(failure);
+    for (const { ask, answer } of this.#decided)
+      this.refuse(ask, changesNothing(ask, answer) ? error : refusals.stoppedWhileStoring(failure));
     this.#decided = [];
     for (const ask of this.mailbox.takeAll()) this.refuse(ask, error);
     for (const ask of this.parked.takeAll()) ask.resolve(claimAnswer(this.input.settings, 'null'));
@@ -208,7 +207,7 @@ export class ManagerState {
   }
 
   #park(ask: Ask): void {
-    if (!this.parked.push(ask, this.input.clock.monotonicMs())) this.refuse(ask, tooManyClaims());
+    if (!this.parked.push(ask, this.input.clock.monotonicMs())) this.refuse(ask, refusals.tooManyClaims());
   }
 
   #serveParked(context: VerbContext): void {
@@ -294,6 +293,8 @@ export class ManagerState {
   #defect(error: unknown): JobError {
     const id = this.input.newCommitId();
     this.input.log(`defect ${id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    return defect(id);
+    return refusals.defect(id);
   }
 }
+
+const changesNothing = (ask: Ask, answer: Decided['answer']): boolean => answer instanceof JobError || READ_VERBS.has(ask.command.verb);

@@ -26,3 +26,9 @@ export const mailboxFull = ({ messages, bytes }: { messages: number; bytes: numb
 export const tooManyClaims = () => new JobError('overloaded', 'Too many workers wait for a job. Nothing was done; ask again in a second.');
 
 export const defect = (id: string) => new JobError('internal', `This is a defect of the service. Its log tells more under ${id}.`, { id });
+
+export const stoppedWhileStoring = (failure: string | null) =>
+  new JobError(
+    'outcome_unknown',
+    `The job manager stopped while the change was being stored: ${failure ?? 'it was told to'}. Look with "get", or repeat it with the same key.`,
+  );

@@ -56,13 +56,14 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     },
   };
   const actor = createActor(jobManager, { input });
+  const isActive = () => actor.getSnapshot().status === 'active';
   actor.start();
   const service = await startJobService({
     nc,
     prefix: config.prefix,
     askTimeoutMs: config.askTimeoutMs,
     send: together((asks) => {
-      if (actor.getSnapshot().status === 'active') actor.send({ type: 'asks', asks });
+      if (isActive()) actor.send({ type: 'asks', asks });
       else for (const ask of asks) ask.reject(notServing(null));
     }),
     writeLog: (message, details) => {
@@ -82,7 +83,7 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     },
     async stop() {
       cleanup.stop();
-      actor.send({ type: 'drain' });
+      if (isActive()) actor.send({ type: 'drain' });
       await ended;
       await service.stop();
       actor.stop();

@@ -18,7 +18,9 @@ afterAll(() => service.stop());
 const many = (count: number) => Array.from({ length: count }, (_, n) => `id-${n}`);
 
 /** What is past a limit, and the error that says so. */
-const TOO_MUCH: [what: string, verb: Verb, body: object, code: ErrorBody['code'], field?: string][] = [
+type Case = [what: string, verb: Verb, body: object, code: ErrorBody['code'], field?: string];
+
+const TOO_MUCH: Case[] = [
   ['more ids than one request takes', 'pause', { ids: many(LIMITS.idsPerRequest + 1) }, 'invalid_request', 'ids'],
   ['no id at all', 'pause', { ids: [] }, 'invalid_request', 'ids'],
   ['id and ids at once', 'pause', { id: 'a', ids: ['b'] }, 'invalid_request'],
@@ -36,11 +38,19 @@ const TOO_MUCH: [what: string, verb: Verb, body: object, code: ErrorBody['code']
     'jobs',
   ],
   ['more input than a job holds', 'create', { type: 'probe', input: 'x'.repeat(LIMITS.inputBytes) }, 'payload_too_large', 'input'],
-  ['a body that is too large', 'create', { type: 'probe', input: 'x'.repeat(LIMITS.requestBytes) }, 'payload_too_large'],
   ['a wait that is too long', 'claim', { worker: 'w', types: ['probe'], waitMs: LIMITS.waitMsMax + 1 }, 'invalid_request', 'waitMs'],
   ['a name with control characters', 'create', { type: 'probe', name: 'a\u001b[2Jb' }, 'invalid_request', 'name'],
   ['percent past a hundred', 'progress', { id: 'a', progress: { percent: 101 } }, 'invalid_request', 'progress.percent'],
 ];
+
+/** A WebSocket is closed with code 1009 instead, as its protocol has it. */
+const TOO_LARGE: Case = [
+  'a body that is too large',
+  'create',
+  { type: 'probe', input: 'x'.repeat(LIMITS.requestBytes) },
+  'payload_too_large',
+];
+const casesOf = (way: string): Case[] => (way === 'WebSocket' ? TOO_MUCH : [...TOO_MUCH, TOO_LARGE]);
 
 describe.each(FRONT_ENDS)('over %s', (way) => {
   let frontEnd: FrontEnd;
@@ -49,12 +59,15 @@ describe.each(FRONT_ENDS)('over %s', (way) => {
   });
   afterAll(() => frontEnd.close());
 
-  test.each(TOO_MUCH)('%s is refused by an error that names it, and the next request is served', async (_what, verb, body, code, field) => {
-    const before = (await frontEnd.ask<{ total: number }>('stats', {})).total;
-    const details = field === undefined ? {} : { field };
-    await expect(frontEnd.ask(verb, body)).rejects.toMatchObject({ code, executed: 'no', details });
-    expect((await frontEnd.ask<{ total: number }>('stats', {})).total).toBe(before);
-  });
+  test.each(casesOf(way))(
+    '%s is refused by an error that names it, and the next request is served',
+    async (_what, verb, body, code, field) => {
+      const before = (await frontEnd.ask<{ total: number }>('stats', {})).total;
+      const details = field === undefined ? {} : { field };
+      await expect(frontEnd.ask(verb, body)).rejects.toMatchObject({ code, executed: 'no', details });
+      expect((await frontEnd.ask<{ total: number }>('stats', {})).total).toBe(before);
+    },
+  );
 
   test('just what a limit allows is done', async () => {
     const { jobs } = await frontEnd.ask<{ jobs: Job[] }>('create_many', {

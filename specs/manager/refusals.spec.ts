@@ -23,7 +23,14 @@ async function serving(settings: Parameters<typeof startSimulatedManager>[2] = {
     await answer(manager.ask('claim', { worker: 'w', types: ['probe'] }));
     return id;
   };
-  return { manager, journal, answer, running, hold: () => (held = true), release: () => ((held = false), open()) };
+  const hold = () => {
+    held = true;
+  };
+  const release = () => {
+    held = false;
+    open();
+  };
+  return { manager, journal, answer, running, hold, release };
 }
 
 test.each([

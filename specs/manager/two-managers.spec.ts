@@ -70,8 +70,9 @@ test('while two managers pass the lead to and fro no reader sees a job go back',
   const { id } = await persist(() => client.create({ type: 'handover' }));
   let acknowledged = 1;
   let working = true;
+  const isWorking = () => working;
   const writer = (async () => {
-    for (let n = 0; working; n += 1) {
+    for (let n = 0; isWorking(); n += 1) {
       const asked = client.ask('update', { id, name: `name ${n}` });
       await asked.then(
         ({ version }) => (acknowledged = Math.max(acknowledged, version)),

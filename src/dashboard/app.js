@@ -86,6 +86,7 @@ function open(id) {
   if (panel.id !== null) rows.mark(panel.id, false);
   panel.open(job);
   rows.mark(id, true);
+  rows.reveal(id);
 }
 
 /** @param {string} id */

@@ -39,7 +39,10 @@ export class CopyForm {
     } catch (error) {
       const { message, executed, details } = /** @type {import('./rpc.js').RpcError} */ (error);
       if (executed === 'unknown') this.#unclear = { text, key: idempotencyKey };
-      this.#showError(executed === 'unknown' ? `${message} Press Copy again: it will not be made twice.` : message, details['field']);
+      this.#showError(
+        executed === 'unknown' ? `${message} Press Copy again: it will not be made twice.` : message,
+        inputOf(details['field']),
+      );
     } finally {
       this.#isSending = false;
     }
@@ -57,6 +60,9 @@ export class CopyForm {
     }
   }
 }
+
+/** The input that a field of the request comes from: `options.excludes[0]` is `excludes`. @param {unknown} field */
+const inputOf = (field) => String(field).replace(/^options\.|\[.*$/g, '');
 
 /** @param {FormData} data @returns {Record<string, any>} */
 function bodyOf(data) {

@@ -3,7 +3,8 @@ import { moment, visible } from './format.js';
 
 const LINES_PER_ASK = 1000;
 const LINES_KEPT = 1000;
-const WAIT_MS = 15_000;
+const WAIT_MS = 10_000;
+const TYPING_MS = 300;
 
 /** @typedef {{ seq: number, at: string, attempt: number, level: string, stream: string, text: string }} LogLine */
 
@@ -20,7 +21,11 @@ export class LogView {
   /** @param {import('./rpc.js').Rpc} rpc */
   constructor(rpc) {
     this.#rpc = rpc;
-    byId('log-filter').addEventListener('input', () => this.#following && this.open(this.#following.id));
+    let typing = 0;
+    byId('log-filter').addEventListener('input', () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#following && this.open(this.#following.id), TYPING_MS);
+    });
     byId('log-filter').addEventListener('submit', (event) => event.preventDefault());
   }
 
@@ -46,7 +51,7 @@ export class LogView {
     let waitMs = 0;
     while (following === this.#following) {
       try {
-        const { lines, last } = await this.#rpc.ask('jobs.logs', { ...query, after, waitMs }, WAIT_MS * 2);
+        const { lines, last } = await this.#rpc.ask('jobs.logs', { ...query, after, waitMs }, WAIT_MS * 3);
         if (following !== this.#following) return;
         after = last;
         waitMs = WAIT_MS;

@@ -19,7 +19,7 @@ export class Row {
     this.element = /** @type {HTMLTableRowElement} */ (fragment.firstElementChild);
     this.element.dataset['id'] = job.id;
     this.#parts = partsOf(this.element);
-    this.#parts['name'].addEventListener('click', () => handlers.open(job.id));
+    this.#parts['open'].addEventListener('click', () => handlers.open(job.id));
     this.#commands = new CommandBar(this.#parts['actions'], handlers.run);
     this.update(job);
   }
@@ -44,13 +44,14 @@ export class Row {
       parts['error'],
       job.error && ['failed', 'queued'].includes(job.status) ? visible(job.error.message) : visible(job.warnings[0] ?? ''),
     );
+    parts['error'].classList.toggle('warning', job.error === null);
     setText(parts['advice'], job.error?.advice && job.status === 'failed' ? visible(job.error.advice) : '');
     showBar(parts['bar'], job);
     if (this.#commands.update(job)) this.focus();
   }
 
   focus() {
-    this.#parts['name'].focus();
+    this.#parts['open'].focus();
   }
 }
 

@@ -53,6 +53,11 @@ export class Rows {
     else element?.removeAttribute('aria-current');
   }
 
+  /** Brings the row back into view where another layout has moved it away. @param {string} id */
+  reveal(id) {
+    this.#rows.get(id)?.element.scrollIntoView({ block: 'nearest' });
+  }
+
   /** Puts the focus on the row, or on the list where that row is not shown. @param {string} id */
   focus(id) {
     const row = this.#rows.get(id);

@@ -114,9 +114,10 @@ export class Rpc {
     this.#socket = null;
     for (const id of this.#pending.keys()) this.#giveUp(id, 'The connection broke before the answer: it may have been done or not.');
     const isSignedOut = !wasOpen && (await wasRefused());
+    if (this.#socket) return;
     this.#handlers.onLost(isSignedOut);
     // Without a new sign-in another try is in vain: a look at the page, or a press on the button, makes one.
-    if (isSignedOut || this.#socket) return;
+    if (isSignedOut) return;
     const waitMs = this.#waitMs * (0.75 + Math.random() / 2);
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS);
     this.#retryTimer = setTimeout(() => this.connectNow(), waitMs);
@@ -138,7 +139,7 @@ export class Rpc {
 /** A refused WebSocket does not tell the page why; a plain request does. */
 async function wasRefused() {
   try {
-    return (await fetch('/v1/stats')).status === 401;
+    return (await fetch('/v1/stats', { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) })).status === 401;
   } catch {
     return false;
   }

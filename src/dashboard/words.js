@@ -72,8 +72,11 @@ export function badge(job) {
 
 /** What stands under the badge: the phase, or what the job waits for. @param {Job} job */
 export function note(job) {
-  if (job.status === 'running')
-    return [job.phase ? PHASES[job.phase] : 'starting', job.attempt > 1 ? `attempt ${job.attempt}` : ''].filter(Boolean).join(', ');
+  if (job.status === 'running') {
+    // Only transfers tell a phase as soon as they have begun.
+    const phase = job.phase ? PHASES[job.phase] : job.source === null ? '' : 'starting';
+    return [phase, job.attempt > 1 ? `attempt ${job.attempt}` : ''].filter(Boolean).join(', ');
+  }
   if (job.status === 'queued' && job.retryAt) return `tries again at ${moment(job.retryAt)}`;
   if (job.status === 'queued' && job.runAt && Date.parse(job.runAt) > Date.now()) return `runs at ${moment(job.runAt)}`;
   if (job.finishedAt) return moment(job.finishedAt);
@@ -106,6 +109,7 @@ export function figures(job) {
     job.status === 'completed' ? proof(job) : '',
   ]
     .filter(Boolean)
+    .map((figure) => figure.replaceAll(' ', '\u00a0'))
     .join(' · ');
 }
 
