@@ -67,7 +67,7 @@ function plainly(all: readonly Job[], { status, type, labels = {}, text = '', so
     .filter((job) => type === undefined || job.type === type)
     .filter((job) => Object.entries(labels).every(([key, value]) => Object.hasOwn(job.labels, key) && job.labels[key] === value))
     .filter((job) => [job.name, job.id, job.source ?? '', job.destination ?? ''].join('\n').toLowerCase().includes(text.toLowerCase()))
-    .sort((a, b) => order(a[field] ?? '', b[field] ?? '') || order(a.id, b.id));
+    .sort((a, b) => order(a[field], b[field]) || order(a.id, b.id));
 }
 
 function pages(table: JobTable, asked: Query, between: (pageNumber: number) => void = () => undefined): Answer[] {
@@ -130,6 +130,6 @@ test.each(['', 'x', '[]', '{}', 'null', '["name"]', '["name","a",5]', '["-create
   (cursor) => {
     const ask = () => page(tableOf([makeJob('id1')]), REQUESTS.list.parse({ cursor }));
     if (cursor === '') expect(ask().jobs).toHaveLength(1);
-    else expect(ask).toThrowError(expect.objectContaining({ code: 'invalid_request' } satisfies Partial<JobError>) as Error);
+    else expect(ask).toThrow(expect.objectContaining({ code: 'invalid_request' } satisfies Partial<JobError>) as Error);
   },
 );
