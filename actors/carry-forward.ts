@@ -11,7 +11,6 @@ const KEYS_PER_RECORD = 250;
 interface Carried {
   lines: string[];
   settle(seq: number): void;
-  drop(): void;
 }
 
 /**
@@ -76,7 +75,7 @@ export class CarryForward {
       const known = this.#table.remembered.get(key);
       return known ? [`{"del":"${known.id}","key":${JSON.stringify([key, known.digest])},"until":${known.untilMs}}`] : [];
     });
-    return { lines, settle: () => (this.#keys = this.#keys.slice(keys.length)), drop: () => undefined };
+    return { lines, settle: () => (this.#keys = this.#keys.slice(keys.length)) };
   }
 
   #nextJobs(): Carried | null {
@@ -95,7 +94,7 @@ export class CarryForward {
     const settle = (seq: number) => {
       for (const entry of carried) entry.sinceSeq = seq;
     };
-    return { lines, settle, drop: () => undefined };
+    return { lines, settle };
   }
 
   #endPass(seq: number): void {

@@ -1,5 +1,5 @@
-import type { Job } from './job.js';
-import { withNotes, noteText, type Entry, type JobTable } from './job-table.js';
+import type { HistoryEntry, Job } from './job.js';
+import { withNotes, type Entry, type JobTable } from './job-table.js';
 import type { StoredKey } from './journal.js';
 
 /** What a change adds to the job's history: who did what. */
@@ -11,7 +11,8 @@ export interface Note {
 interface Undo {
   id: string;
   before: Entry | undefined;
-  notes: readonly string[];
+  /** What the round had added to its history; undefined: the round had not changed it. */
+  notes: readonly string[] | undefined;
   bytes: number;
 }
 
@@ -44,14 +45,10 @@ export class Draft {
     return this.#bytes;
   }
 
-  get changes(): number {
-    return this.#changed.size + this.#tombstones.size;
-  }
-
   put(job: Job, why: Note | null, key?: StoredKey): Entry {
     const before = this.table.get(job.id);
-    const added = why ? [noteText(historyOf(job, why))] : [];
-    const notesBefore = this.#changed.get(job.id) ?? [];
+    const added = why ? [JSON.stringify(historyOf(job, why))] : [];
+    const notesBefore = this.#changed.get(job.id);
     const entry = withNotes({
       job,
       text: JSON.stringify(job),
@@ -61,7 +58,7 @@ export class Draft {
       sinceSeq: before?.sinceSeq ?? 0,
     });
     this.#undo.push({ id: job.id, before, notes: notesBefore, bytes: this.#bytes });
-    this.#changed.set(job.id, added.length > 0 ? [...notesBefore, ...added] : notesBefore);
+    this.#changed.set(job.id, added.length > 0 ? [...(notesBefore ?? []), ...added] : (notesBefore ?? []));
     this.table.put(entry);
     const addedBytes = added.reduce((sum, note) => sum + bytesAtMost(note), 0);
     this.#bytes += bytesAtMost(entry.text) + addedBytes + keyBytes(entry.key) + 64;
@@ -71,7 +68,7 @@ export class Draft {
   delete(id: string, keyUntilMs: number): void {
     const before = this.table.get(id);
     if (!before) return;
-    this.#undo.push({ id, before, notes: this.#changed.get(id) ?? [], bytes: this.#bytes });
+    this.#undo.push({ id, before, notes: this.#changed.get(id), bytes: this.#bytes });
     this.#changed.delete(id);
     this.#tombstones.set(id, { key: before.key, untilMs: keyUntilMs });
     this.table.delete(id);
@@ -90,19 +87,13 @@ export class Draft {
   }
 
   rollbackTo(mark: number): void {
-    for (
-      let undo = this.#undo.length > mark ? this.#undo.pop() : undefined;
-      undo;
-      undo = this.#undo.length > mark ? this.#undo.pop() : undefined
-    ) {
-      const { id, before, notes, bytes } = undo;
+    for (const { id, before, notes, bytes } of this.#undo.splice(mark).reverse()) {
       this.#bytes = bytes;
       this.#tombstones.delete(id);
       if (before?.key) this.#goneKeys.delete(before.key[0]);
       if (before) this.table.put(before);
       else this.table.delete(id);
-      const changedBefore = this.#undo.some((earlier) => earlier.id === id);
-      if (changedBefore) this.#changed.set(id, notes);
+      if (notes) this.#changed.set(id, notes);
       else this.#changed.delete(id);
     }
   }
@@ -135,7 +126,7 @@ export function putLine(entry: Entry, notes: readonly string[], notesDropped = 0
   return `{"put":${entry.text}${key}${history}${dropped}}`;
 }
 
-function historyOf(job: Job, why: Note) {
+function historyOf(job: Job, why: Note): HistoryEntry {
   const { status, version, attempt, worker } = job;
   return { at: job.updatedAt, verb: why.verb, status, version, attempt, worker, note: why.note ?? null };
 }

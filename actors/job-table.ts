@@ -1,4 +1,4 @@
-import { FINISHED_STATUSES, JOB_STATUSES, type HistoryEntry, type Job, type JobStatus } from './job.js';
+import { FINISHED_STATUSES, JOB_STATUSES, type Job, type JobStatus } from './job.js';
 import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
@@ -16,7 +16,7 @@ export interface Entry {
 }
 
 /** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
-interface RememberedKey {
+export interface RememberedKey {
   id: string;
   digest: string;
   untilMs: number;
@@ -76,11 +76,9 @@ export class JobTable {
   }
 
   /** What an idempotency key stands for: a job that is there, or one that is gone. */
-  findKey(key: string): { id: string; digest: string; gone: boolean } | undefined {
+  findKey(key: string): { id: string; digest: string } | undefined {
     const id = this.#idByKey.get(key);
-    if (id !== undefined) return { id, digest: this.entries.get(id)?.key?.[1] ?? '', gone: false };
-    const remembered = this.remembered.get(key);
-    return remembered && { ...remembered, gone: true };
+    return id === undefined ? this.remembered.get(key) : { id, digest: this.entries.get(id)?.key?.[1] ?? '' };
   }
 
   remember(key: StoredKey, id: string, untilMs: number): void {
@@ -179,5 +177,3 @@ export function withNotes(entry: Entry): Entry {
   const surplus = entry.notes.length - LIMITS.historyEntries;
   return surplus <= 0 ? entry : { ...entry, notes: entry.notes.slice(surplus), notesDropped: entry.notesDropped + surplus };
 }
-
-export const noteText = (note: HistoryEntry): string => JSON.stringify(note);

@@ -85,7 +85,7 @@ export class ManagerState {
     const carried = isTheirTurn ? null : this.carry.next(this.lead.journal, this.lead.seq);
     this.#hasCarried = carried !== null;
     if (carried) {
-      this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => carried.drop() };
+      this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => undefined };
       return;
     }
     let draft = new Draft(this.table);

@@ -1,5 +1,13 @@
 import { JobError } from '../errors.js';
-import { NO_PROGRESS, isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
+import {
+  NO_PROGRESS,
+  NOT_IN_NAMES,
+  isTransferType,
+  ownOptionsSchema,
+  transferOptionsSchema,
+  type Job,
+  type TransferOptions,
+} from '../job.js';
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
@@ -104,18 +112,21 @@ function checkTransfer({ roots }: VerbContext, { type, source, destination, opti
   if (type === 'rclone') {
     throw new JobError('invalid_request', 'type: this version has no rclone engine yet. Use "rsync" for local paths.', { field: 'type' });
   }
-  if (options.deleteSource.mode !== 'never') {
-    throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', {
-      field: 'options.deleteSource.mode',
-    });
-  }
+  requireOnlyCopies(options);
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);
+}
+
+/** What is not built yet is refused, and never silently left out. */
+export function requireOnlyCopies({ deleteSource }: TransferOptions): void {
+  if (deleteSource.mode === 'never') return;
+  throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', {
+    field: 'options.deleteSource.mode',
+  });
 }
 
 /** The last part of the path, without what a name may not hold. */
 function nameFor(path: string): string {
   const last = path.split('/').filter(Boolean).at(-1) ?? '/';
-  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
-  return last.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?').slice(0, 200);
+  return last.replaceAll(NOT_IN_NAMES, '?').slice(0, 200);
 }
