@@ -14,7 +14,6 @@ import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
 import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
-import { subjectsOf } from './subjects.js';
 
 export interface ManagerOptions {
   config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
@@ -163,18 +162,5 @@ function startCleanup(config: ManagerOptions['config'], nc: NatsConnection, log:
     stop() {
       timer.stop();
     },
-  };
-}
-
-/** Drops the log lines of deleted jobs. What fails is dropped by age later. */
-export function logPurger(nc: NatsConnection, prefix: string): (ids: readonly string[]) => void {
-  const { logsStream, logsOfJob } = subjectsOf(prefix);
-  let last: Promise<void> = Promise.resolve();
-  return (ids) => {
-    last = last.then(async () => {
-      const jsm = await nc.jetstreamManager({ checkAPI: false });
-      for (const id of ids) await jsm.streams.purge(logsStream, { filter: logsOfJob(id) });
-    });
-    last = last.catch(() => undefined);
   };
 }

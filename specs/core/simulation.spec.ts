@@ -5,6 +5,8 @@ import type { Job } from '../../actors/job.js';
 import { JobTable } from '../../actors/job-table.js';
 import { OrderedSet } from '../../actors/ordered-set.js';
 import type { Verb } from '../../actors/requests.js';
+import { sampleJob } from '../support/sample-job.js';
+import { contentOf, recovered } from '../support/table-content.js';
 import { SimulatedJournal, type Fate } from '../support/simulated-journal.js';
 import { HandClock, settle, startSimulatedManager, type Answered } from '../support/simulated-manager.js';
 
@@ -39,7 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('fate' as const),
-      fate: fc.constantFrom<Fate>('storage_full', 'stored_answer_lost', 'not_stored_answer_lost'),
+      fate: fc.constantFrom<Fate>('storage_full', 'stored_answer_lost', 'not_stored_answer_lost', 'stored_late_answer_lost'),
     }),
   },
   { weight: 3, arbitrary: fc.constant({ do: 'settle' as const }) },
@@ -62,21 +64,6 @@ function bodyOf(verb: Verb, id: string, key: number): object {
     default:
       return { id };
   }
-}
-
-/** All that a table knows, in a form to compare. */
-function contentOf(table: JobTable) {
-  const jobs = [...table.entries.values()]
-    .map(({ job, notes, key }) => ({ job, notes, key }))
-    .sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
-  const statuses = Object.fromEntries(Object.entries(table.byStatus).map(([status, set]) => [status, [...set.ascending()]]));
-  return { jobs, statuses, finished: [...table.finished.ascending()], waiting: [...table.waiting('probe')], liveBytes: table.liveBytes };
-}
-
-function recovered(journal: SimulatedJournal): JobTable {
-  const table = new JobTable();
-  for (const record of journal.records) table.apply(record);
-  return table;
 }
 
 test('whatever is asked and whatever fails, what was answered is in the journal, and nothing else', async () => {
@@ -194,17 +181,5 @@ test('an ordered set is a sorted list without doubles', () => {
 
 function jobIn(id: string, status: Job['status']): Job {
   const finishedAt = status === 'completed' || status === 'failed' ? '2026-01-01T00:00:00.000Z' : null;
-  return {
-    id,
-    status,
-    finishedAt,
-    type: 'probe',
-    priority: 0,
-    retryAt: null,
-    runAt: null,
-    attempt: 0,
-    worker: null,
-    updatedAt: 'then',
-    version: 1,
-  } as Job;
+  return sampleJob({ id, status, finishedAt });
 }

@@ -1,74 +1,305 @@
-import { chromium, type Browser, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { findTool } from '../../src/tools.js';
-import { startTestService, type TestService } from '../support/service.js';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Job } from '../../actors/job.js';
+import { startGatewayRole } from '../../src/roles/gateway-role.js';
+import type { RunningRole } from '../../src/roles/role.js';
+import { startTestService, TEST_TOKEN, type TestService } from '../support/service.js';
+import { openDashboard, startBrowser, type Dashboard } from './browser.js';
 
-let service: TestService;
-let browser: Browser;
-let page: Page;
-const faults: string[] = [];
+const WORKER = 'spec/1';
 
-beforeAll(async () => {
-  service = await startTestService();
-  browser = await chromium.launch({
-    executablePath: findTool('chromium')?.path ?? 'chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+describe('The dashboard', () => {
+  let service: TestService;
+  let browser: Browser;
+  let board: Dashboard;
+
+  beforeAll(async () => {
+    service = await startTestService({ worker: true });
+    browser = await startBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await service.stop();
+  });
+  beforeEach(async () => {
+    board = await openDashboard(browser, service);
+  });
+  afterEach(async () => {
+    const { faults } = board;
+    await board.close();
+    await deleteAllJobs(service);
+    expect(faults).toEqual([]);
+  });
+
+  const own = (name: string, fields: object = {}): Promise<Job> => service.client.create({ type: 'probe', name, ...fields });
+  const claim = async (): Promise<Job> => {
+    const { job } = await service.client.ask('claim', { worker: WORKER, types: ['probe'], waitMs: 5000 });
+    if (!job) throw new Error('no job came');
+    return job;
+  };
+  const textOf = (name: string): Promise<string> => board.row(name).innerText();
+  const statusOf = async (id: string): Promise<string> => (await service.client.get(id)).status;
+
+  it('leaves no token in the address', async () => {
+    await expect.poll(() => board.connection.innerText()).toBe('Live');
+    expect(board.page.url()).toBe(`${service.url}/`);
+  });
+
+  it('goes on through a restart of the manager', async () => {
+    const { id } = await own('while away', { start: false });
+    await board.row('while away').waitFor();
+    await service.restartManager();
+    await service.client.ask('update', { id, name: 'came back' });
+    await board.row('came back').waitFor();
+  });
+
+  it('says what to do first while there are no jobs', async () => {
+    await board.page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
+    expect(await board.page.locator('#empty').innerText()).toContain('npx tallyman copy');
+  });
+
+  it('shows a job as it goes on, without a reload, and its last state right', async () => {
+    await board.page.evaluate('window.sameDocument = true');
+    await own('Alpha');
+    await expect.poll(() => textOf('Alpha')).toContain('Queued');
+    const job = await claim();
+    await expect.poll(() => textOf('Alpha')).toContain('Running');
+    await service.client.ask('heartbeat', {
+      id: job.id,
+      attempt: job.attempt,
+      progress: {
+        percent: 40,
+        bytesTransferred: 2_000_000,
+        bytesTotal: 5_000_000,
+        bytesPerSecond: 1_000_000,
+        etaSeconds: 3,
+        currentFile: 'a/b.bin',
+      },
+    });
+    const bar = board.row('Alpha').getByRole('progressbar');
+    await expect.poll(() => bar.getAttribute('value')).toBe('40');
+    const shown = (await textOf('Alpha')).replaceAll('\u00a0', ' ');
+    for (const figure of ['40 %', '2.00 MB of 5.00 MB', '1.00 MB/s', '3 s left', 'a/b.bin']) expect(shown).toContain(figure);
+    await service.client.ask('fail', {
+      id: job.id,
+      attempt: job.attempt,
+      error: { code: 'broken', message: 'It broke.', retriable: false, advice: 'Mend it.' },
+    });
+    await expect.poll(() => textOf('Alpha')).toMatch(/Failed[^]*It broke\.[^]*Mend it\./);
+    expect(await bar.isVisible()).toBe(false);
+    await service.client.ask('delete', { id: job.id });
+    await expect.poll(() => board.row('Alpha').count()).toBe(0);
+    expect(await board.page.evaluate('window.sameDocument')).toBe(true);
+  });
+
+  it('makes a copy from its form and shows its log and history', async () => {
+    const { page } = board;
+    await mkdir(path.join(service.files, 'from'), { recursive: true });
+    await writeFile(path.join(service.files, 'from', 'kept.txt'), 'kept');
+    await writeFile(path.join(service.files, 'from', 'left.tmp'), 'left out');
+    await page.getByRole('button', { name: 'New copy' }).click();
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
+    expect(await page.locator('#copy-error').innerText()).toContain('Fill in the source');
+    await page.getByLabel('Source').fill(`${service.files}/from/`);
+    await page.getByLabel('Destination').fill(`${service.files}/to/`);
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('By form');
+    await page.getByLabel('Leave out').fill('*.tmp');
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
+    await expect.poll(() => textOf('By form'), { timeout: 20_000 }).toMatch(/Completed[^]*verified.by.content/);
+    expect(await readFile(path.join(service.files, 'to', 'kept.txt'), 'utf8')).toBe('kept');
+    await expect(readFile(path.join(service.files, 'to', 'left.tmp'))).rejects.toThrow('ENOENT');
+    const panel = page.getByRole('complementary');
+    expect(await panel.getByRole('heading', { level: 2 }).innerText()).toBe('By form');
+    await expect.poll(() => page.locator('#history').innerText()).toMatch(/complete[^]*claim[^]*create/);
+    await panel.getByLabel('Level').selectOption('debug');
+    await expect.poll(() => page.locator('#log li').count()).toBeGreaterThan(0);
+  });
+
+  it('says in the form why the service refuses a copy, and which field is wrong', async () => {
+    const { page } = board;
+    await page.getByRole('button', { name: 'New copy' }).click();
+    await page.getByLabel('Source').fill('photos');
+    await page.getByLabel('Destination').fill('/tmp/to');
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
+    await expect.poll(() => page.locator('#copy-error').innerText()).toContain('absolute');
+    await page.keyboard.press('Escape');
+  });
+
+  it('offers the legal commands only, and asks before it cancels or deletes', async () => {
+    const { page } = board;
+    const { id } = await own('Beta', { start: false });
+    const press = (name: string) =>
+      board
+        .row('Beta')
+        .getByRole('button', { name: `${name} Beta` })
+        .click();
+    const offered = async () => (await board.row('Beta').locator('.actions button:visible').allInnerTexts()).join(' ');
+    await expect.poll(offered).toBe('Start Cancel Delete');
+    await press('Start');
+    await expect.poll(offered).toBe('Pause Cancel Delete');
+    await press('Pause');
+    await expect.poll(offered).toBe('Resume Cancel Delete');
+    await press('Resume');
+    await expect.poll(() => statusOf(id)).toBe('queued');
+    await expect.poll(offered).toBe('Pause Cancel Delete');
+    await press('Cancel');
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    expect(await statusOf(id)).toBe('queued');
+    await press('Cancel');
+    await page.getByRole('button', { name: 'Cancel it' }).click();
+    await expect.poll(offered).toBe('Retry Delete');
+    await press('Retry');
+    await expect.poll(() => statusOf(id)).toBe('queued');
+    await press('Delete');
+    await page.getByRole('button', { name: 'Delete it' }).click();
+    await expect.poll(() => board.row('Beta').count()).toBe(0);
+  });
+
+  it('shows hostile text as text, with what cannot be seen written out', async () => {
+    const name = '<img src=x onerror=alert(1)>';
+    await own(name, { input: '</script><script>alert(2)</script>', labels: { a: '<b>bold</b>' } });
+    await service.client.create({
+      type: 'rsync',
+      name: 'Path',
+      source: '/tmp/\u202egpj.exe',
+      destination: '/tmp/a\u001b[31m\nb',
+      start: false,
+    });
+    await expect.poll(() => textOf('Path')).toContain('/tmp/\\u202egpj.exe → /tmp/a\\x1b[31m\\nb');
+    await board.row(name).getByRole('button', { name, exact: true }).click();
+    expect(await board.page.locator('#facts').innerText()).toContain('a=<b>bold</b>');
+    expect(await board.page.locator('#panel-name').innerText()).toBe(name);
+    expect(await board.page.locator('main img, main script, #rows b, #facts b').count()).toBe(0);
+  });
+
+  it('works by keyboard: the focus is visible, Enter opens a job, Esc closes it and gives the focus back', async () => {
+    const { page } = board;
+    await own('Gamma', { start: false });
+    await board.row('Gamma').waitFor();
+    const focused = () => page.locator(':focus').innerText();
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the jobs');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Gamma');
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid');
+    await page.keyboard.press('Enter');
+    await page.getByRole('complementary').waitFor();
+    expect(await page.locator(':focus').getAttribute('id')).toBe('panel');
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('complementary').count()).toBe(0);
+    expect(await focused()).toBe('Gamma');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => textOf('Gamma')).toContain('Queued');
+  });
+
+  it('filters by status and text, and a reload keeps the filter', async () => {
+    const { page } = board;
+    await own('Delta one', { start: false });
+    await own('Delta two');
+    const names = () => page.locator('#rows .link:visible').allInnerTexts();
+    await expect.poll(names).toEqual(['Delta two', 'Delta one']);
+    await page.getByRole('radio', { name: /^Queued/ }).check();
+    await expect.poll(names).toEqual(['Delta two']);
+    await page.reload();
+    await expect.poll(names).toEqual(['Delta two']);
+    await page.getByRole('searchbox').first().fill('one');
+    await page.getByRole('heading', { name: 'No job matches' }).waitFor();
+    await page.getByRole('button', { name: 'Show all jobs' }).click();
+    await expect.poll(names).toEqual(['Delta two', 'Delta one']);
+  });
+
+  it('stays usable with a thousand jobs: a part of the rows, the right counts, every change in sight', async () => {
+    const { page } = board;
+    for (let from = 0; from < 1000; from += 250) {
+      await service.client.ask('create_many', {
+        jobs: Array.from({ length: 250 }, (_, index) => ({ type: 'probe', name: `Many ${from + index}`, start: false })),
+      });
+    }
+    await expect.poll(() => page.locator('#statuses label').first().innerText()).toBe('All 1,000');
+    expect(await page.locator('#rows tr').count()).toBe(100);
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await expect.poll(() => page.locator('#rows tr').count()).toBe(200);
+    await page.evaluate("document.querySelector('#rows tr').dataset.spec = 'kept'");
+    await board.row('Many 999').getByRole('button', { name: 'Start Many 999' }).click();
+    await expect.poll(() => textOf('Many 999')).toContain('Queued');
+    // Changed in place, not made anew.
+    expect(await page.locator('#rows tr').first().getAttribute('data-spec')).toBe('kept');
+    await page.getByRole('searchbox').first().fill('Many 7');
+    await expect.poll(() => page.locator('#statuses label').first().innerText()).toBe('All 111');
+  });
+
+  it.each([
+    ['a phone', 380],
+    ['a small laptop', 1000],
+  ])('has nothing out of reach to the side on %s', async (_, width) => {
+    const { page } = board;
+    await own('x'.repeat(200), { labels: { long: 'y'.repeat(256) } });
+    await page.setViewportSize({ width, height: 700 });
+    await page.locator('#rows .link').click();
+    await page.getByRole('complementary').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
   });
 });
-afterAll(async () => {
-  await browser.close();
-  await service.stop();
-});
-beforeEach(async () => {
-  page = await browser.newPage();
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text());
+
+describe('The dashboard and its gateway', () => {
+  let service: TestService;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    service = await startTestService({ gateway: false });
+    browser = await startBrowser();
   });
-  await page.goto(`${service.url}/?token=${service.token}`);
-});
-afterEach(async () => {
-  await page.close();
-  expect(faults.splice(0)).toEqual([]);
+  afterAll(async () => {
+    await browser.close();
+    await service.stop();
+  });
+
+  it('says when it is not connected, and is right again after the gateway comes back', async () => {
+    const { client, nats } = service;
+    const startOn = (port: string): Promise<RunningRole & { url: string }> =>
+      startGatewayRole({
+        config: { ...nats.config, httpPort: Number(port) },
+        login: nats.logins.gateway,
+        token: TEST_TOKEN,
+        durability: '',
+      });
+    let gateway = await startOn('0');
+    try {
+      const { url } = gateway;
+      const gone = await client.create({ type: 'probe', name: 'Gone', start: false });
+      const kept = await client.create({ type: 'probe', name: 'Kept', start: false });
+      const board = await openDashboard(browser, { url, token: TEST_TOKEN });
+      await board.row('Kept').waitFor();
+      expect(await board.connection.innerText()).toBe('Live');
+      await gateway.stop();
+      await expect.poll(() => board.connection.innerText()).toContain('Not connected');
+      await client.command('start', kept.id);
+      await client.ask('delete', { id: gone.id });
+      await client.create({ type: 'probe', name: 'New', start: false });
+      gateway = await startOn(new URL(url).port);
+      await expect.poll(() => board.connection.innerText(), { timeout: 20_000 }).toBe('Live');
+      await expect.poll(() => board.row('Kept').innerText()).toContain('Queued');
+      await board.row('New').waitFor();
+      expect(await board.row('Gone').count()).toBe(0);
+      await board.close();
+    } finally {
+      await gateway.stop();
+    }
+  });
 });
 
-/** Any blank for any other: numbers and their units are held together on the page. */
-const shows = (text: string, within = 'main') =>
-  expect.poll(async () => (await page.locator(within).first().innerText()).replace(/\s+/g, ' ')).toContain(text);
-
-test('the token does not stay in the address', async () => {
-  expect(page.url()).toBe(`${service.url}/`);
-  await shows('Live', 'body');
-});
-
-test('a job appears, moves and ends on the page without a reload', async () => {
-  const { id } = await service.client.create({ type: 'film', name: 'holiday film' });
-  await shows('holiday film');
-  await service.client.ask('claim', { worker: 'spec/1', types: ['film'] });
-  await service.client.ask('progress', { id, attempt: 1, progress: { percent: 42, bytesTransferred: 42, bytesTotal: 100 } });
-  await shows('42 %');
-  await service.client.ask('complete', { id, attempt: 1 });
-  await shows('Completed', 'tr:has-text("holiday film")');
-});
-
-test('a name is shown as text, whatever it looks like', async () => {
-  await service.client.create({ type: 'film', name: '<img src=x onerror=alert(1)>', start: false });
-  await shows('<img src=x onerror=alert(1)>');
-  expect(await page.locator('main img').count()).toBe(0);
-});
-
-test('a job is started from the page by keyboard', async () => {
-  const { id } = await service.client.create({ type: 'film', name: 'by keyboard', start: false });
-  const start = page.locator('tr', { hasText: 'by keyboard' }).getByRole('button', { name: /start/i }).first();
-  await start.focus();
-  await page.keyboard.press('Enter');
-  await expect.poll(async () => (await service.client.get(id)).status).toBe('queued');
-});
-
-test('a page goes on through a restart of the manager', async () => {
-  const { id } = await service.client.create({ type: 'film', name: 'while away', start: false });
-  await shows('while away');
-  await service.restartManager();
-  await service.client.ask('update', { id, name: 'came back' });
-  await shows('came back');
-});
+/** Each rule begins with an empty list. */
+async function deleteAllJobs({ client }: TestService): Promise<void> {
+  for (;;) {
+    const { jobs } = await client.list({ limit: 500 });
+    if (jobs.length === 0) return;
+    for (const job of jobs.filter(({ status }) => status === 'running')) {
+      await client.ask('fail', { id: job.id, attempt: job.attempt, error: { code: 'over', message: 'The rule is over.' } });
+    }
+    await client.ask('delete', { ids: jobs.map(({ id }) => id) });
+  }
+}

@@ -1,8 +1,9 @@
 import { JobError } from '../../actors/errors.js';
-import { NO_PROGRESS, type Job } from '../../actors/job.js';
+import type { Job } from '../../actors/job.js';
 import { readConfig } from '../../src/config.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../../src/http/gateway.js';
 import type { WatchEvent } from '../../src/nats/watch-hub.js';
+import { sampleJob } from '../support/sample-job.js';
 
 export const TOKEN = 'a-token-for-the-specs';
 
@@ -49,35 +50,5 @@ export class StubHub implements Pick<NonNullable<GatewayOptions['hub']>, 'watch'
 }
 
 export function stubJob(id: string, version: number, input: unknown = null): Job {
-  const at = '2024-01-01T00:00:00.000Z';
-  return {
-    id,
-    name: id,
-    type: 'probe',
-    source: null,
-    destination: null,
-    input,
-    result: null,
-    labels: {},
-    options: { maxRetries: 10 },
-    priority: 0,
-    status: 'running',
-    wanted: 'run',
-    phase: null,
-    progress: NO_PROGRESS,
-    attempt: 1,
-    retries: 0,
-    worker: null,
-    runAt: null,
-    retryAt: null,
-    error: null,
-    warnings: [],
-    verification: null,
-    deletion: null,
-    version,
-    createdAt: at,
-    updatedAt: at,
-    startedAt: at,
-    finishedAt: null,
-  };
+  return sampleJob({ id, version, input, status: 'running', attempt: 1, startedAt: '2026-01-01T00:00:00.000Z' });
 }

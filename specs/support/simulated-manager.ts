@@ -80,7 +80,8 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
       return actor.getSnapshot().context.state.table;
     },
     isServing: () => actor.getSnapshot().matches('serving'),
-    ask(verb: Verb, body: object, timeoutMs = 5000): Answered {
+    /** `onEnd` is called in the very moment of the answer or error. */
+    ask(verb: Verb, body: object, timeoutMs = 5000, onEnd: (answered: Answered) => void = () => undefined): Answered {
       const answered: Answered = { verb, times: 0 };
       const schema = verb === 'create' ? createSchemaFor(body) : REQUESTS[verb];
       const command = { verb, body: parseRequest<unknown>(schema, body) } as Command;
@@ -91,10 +92,12 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
         resolve: (answer: string) => {
           answered.times += 1;
           answered.answer = JSON.parse(answer) as NonNullable<Answered['answer']>;
+          onEnd(answered);
         },
         reject: (error: JobError) => {
           answered.times += 1;
           answered.error = error;
+          onEnd(answered);
         },
       };
       actor.send({ type: 'asks', asks: [ask] });

@@ -1,7 +1,7 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
 import { randomUUID } from 'node:crypto';
 import { JobError } from '../../actors/errors.js';
-import { NO_PROGRESS, type Job } from '../../actors/job.js';
+import type { Job } from '../../actors/job.js';
 import type { Change, RecordKind } from '../../actors/journal.js';
 import type { Answers } from '../../src/answers.js';
 import type { SnapshotClient } from '../../src/nats/job-snapshot.js';
@@ -9,42 +9,12 @@ import { encodeRecord } from '../../src/nats/journal-record.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { subjectsOf } from '../../src/subjects.js';
 import type { TestNats } from '../support/nats-server.js';
+import { sampleJob } from '../support/sample-job.js';
 
 const { journalStream, journal } = subjectsOf('tallyman');
 
-export function makeJob(id: string, fields: Partial<Job> = {}): Job {
-  return {
-    id,
-    name: id,
-    type: 'work',
-    source: null,
-    destination: null,
-    input: null,
-    result: null,
-    labels: {},
-    options: { maxRetries: 0 },
-    priority: 0,
-    status: 'queued',
-    wanted: 'run',
-    phase: null,
-    progress: NO_PROGRESS,
-    attempt: 0,
-    retries: 0,
-    worker: null,
-    runAt: null,
-    retryAt: null,
-    error: null,
-    warnings: [],
-    verification: null,
-    deletion: null,
-    version: 1,
-    createdAt: '2026-01-01T00:00:00.000Z',
-    updatedAt: '2026-01-01T00:00:00.000Z',
-    startedAt: null,
-    finishedAt: null,
-    ...fields,
-  };
-}
+export const makeJob = (id: string, fields: Partial<Job> = {}): Job =>
+  sampleJob({ id, type: 'work', options: { maxRetries: 0 }, ...fields });
 
 /** Writes the journal as the JobManager does, and answers `list` and `get` from what it wrote. */
 export class Scribe {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SimulatedClock, createActor, type Actor } from 'xstate';
-import { NO_PROGRESS, transferOptionsSchema, type Job } from '../../actors/job.js';
+import { transferOptionsSchema, type Job } from '../../actors/job.js';
 import {
   WORKER_RESTARTED,
   WORKER_STOPS,
@@ -11,37 +11,20 @@ import {
   type WorkerInput,
 } from '../../actors/worker.js';
 import { FakeSteps, LEASE_MS, pass, settle } from './simulated.js';
+import { sampleJob } from '../support/sample-job.js';
 
-const jobOf = (id: string): Job => ({
-  id,
-  name: id,
-  type: 'rsync',
-  source: '/source/',
-  destination: '/destination/',
-  input: null,
-  result: null,
-  labels: {},
-  options: transferOptionsSchema.parse({}),
-  priority: 0,
-  status: 'running',
-  wanted: 'run',
-  phase: null,
-  progress: NO_PROGRESS,
-  attempt: 1,
-  retries: 0,
-  worker: 'w/1',
-  runAt: null,
-  retryAt: null,
-  error: null,
-  warnings: [],
-  verification: null,
-  deletion: null,
-  version: 2,
-  createdAt: '2026-01-01T00:00:00.000Z',
-  updatedAt: '2026-01-01T00:00:00.000Z',
-  startedAt: null,
-  finishedAt: null,
-});
+const jobOf = (id: string): Job =>
+  sampleJob({
+    id,
+    type: 'rsync',
+    source: '/source/',
+    destination: '/destination/',
+    options: transferOptionsSchema.parse({}),
+    status: 'running',
+    attempt: 1,
+    worker: 'w/1',
+    version: 2,
+  });
 
 let clock: SimulatedClock;
 let steps: Map<string, FakeSteps>;

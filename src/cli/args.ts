@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { JobError } from '../../actors/errors.js';
+import { JOB_STATUSES } from '../../actors/job.js';
 import type { Command, Option } from './command.js';
 import { nearest } from './suggest.js';
 
@@ -17,6 +18,16 @@ export const CLIENT_OPTIONS: readonly Option[] = [
   { name: 'prefix', value: 'WORD', describe: 'prefix of the service (TALLYMAN_PREFIX, else tallyman)' },
   { name: 'ask-timeout-ms', value: 'MS', describe: 'how long a request may take (TALLYMAN_ASK_TIMEOUT_MS, else 5000)' },
 ];
+
+/** Of the commands that show some jobs and not others. */
+export const STATUS_OPTION: Option = {
+  name: 'status',
+  short: 's',
+  value: 'STATUS',
+  choices: JOB_STATUSES,
+  multiple: true,
+  describe: `only these: ${JOB_STATUSES.join(', ')}`,
+};
 
 /** A wrong command line: exit code 2. */
 export const usageError = (message: string): JobError => new JobError('invalid_request', message);

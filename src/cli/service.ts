@@ -2,7 +2,7 @@ import { JobError } from '../../actors/errors.js';
 import type { Config } from '../config.js';
 import { JobClient } from '../job-client.js';
 import { withoutPassword, type NatsLogin } from '../nats/connection.js';
-import { readConnection } from './connection-file.js';
+import { readConnection } from '../connection-file.js';
 
 /** The service as a command reaches it: one client at a time, made anew when the service has moved. */
 export class Service {

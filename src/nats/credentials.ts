@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../actors/errors.js';
+import { writePrivateFile } from '../private-file.js';
 
 const login = z.object({ user: z.string(), password: z.string().regex(/^[A-Za-z][A-Za-z0-9]{31,}$/) });
 const credentialsSchema = z.object({ manager: login, journal: login, logs: login, gateway: login, worker: login, client: login });
@@ -44,10 +45,7 @@ export async function makeCredentials(dataDir: string): Promise<Credentials> {
     worker: newLogin('worker'),
     client: newLogin('client'),
   };
-  const file = fileIn(dataDir);
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.new`, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flush: true });
-  await rename(`${file}.new`, file);
+  await writePrivateFile(fileIn(dataDir), `${JSON.stringify(made, null, 2)}\n`);
   return made;
 }
 

@@ -1,4 +1,4 @@
-import { DiscardPolicy, RetentionPolicy, StorageType, nanos, type JetStreamManager } from 'nats';
+import { DiscardPolicy, RetentionPolicy, StorageType, nanos, type JetStreamManager, type NatsConnection } from 'nats';
 import { LIMITS } from '../../actors/limits.js';
 import { subjectsOf } from '../subjects.js';
 
@@ -22,4 +22,17 @@ export async function ensureLogsStream(jsm: JetStreamManager, prefix: string): P
   });
   if (there) await jsm.streams.update(logsStream, settings);
   else await jsm.streams.add({ ...settings, name: logsStream, storage: StorageType.File, retention: RetentionPolicy.Limits });
+}
+
+/** Drops the log lines of deleted jobs. What fails is dropped by age later. */
+export function logPurger(nc: NatsConnection, prefix: string): (ids: readonly string[]) => void {
+  const { logsStream, logsOfJob } = subjectsOf(prefix);
+  let last: Promise<void> = Promise.resolve();
+  return (ids) => {
+    last = last.then(async () => {
+      const jsm = await nc.jetstreamManager({ checkAPI: false });
+      for (const id of ids) await jsm.streams.purge(logsStream, { filter: logsOfJob(id) });
+    });
+    last = last.catch(() => undefined);
+  };
 }

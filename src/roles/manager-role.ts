@@ -1,9 +1,9 @@
 import type { NatsConnection } from 'nats';
 import type { Config } from '../config.js';
-import { logPurger, startManager } from '../manager.js';
+import { startManager } from '../manager.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
 import { JetStreamJournal } from '../nats/journal.js';
-import { ensureLogsStream } from '../nats/log-stream.js';
+import { ensureLogsStream, logPurger } from '../nats/log-stream.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 
 /**

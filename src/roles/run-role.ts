@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config.js';
+import { readConnection, writeConnection } from '../connection-file.js';
 import { lockDataDir } from '../data-lock.js';
-import type { NatsLogin } from '../nats/connection.js';
+import { writePrivateFile } from '../private-file.js';
 import { startGatewayRole } from './gateway-role.js';
 import { startManagerRole } from './manager-role.js';
 import { durabilityOf, foreignLogins, startNatsRole } from './nats-role.js';
@@ -69,8 +70,10 @@ async function serve(config: Config, releases: Releases): Promise<Promise<string
     const worker = await startWorkerRole(config, nats.logins.worker);
     releases.add(() => worker.stop());
   }
-  const file = await writeConnection(config, { url: gateway.url, token }, nats.logins.client);
-  releases.add(() => rm(file, { force: true }));
+  const { url, user = '', password = '' } = nats.logins.client;
+  releases.add(
+    await writeConnection(config.dataDir, { pid: process.pid, http: { url: gateway.url, token }, nats: { url, user, password } }),
+  );
   printUrl(gateway.url, token);
   return [nats.ended, manager.ended, gateway.ended];
 }
@@ -78,7 +81,6 @@ async function serve(config: Config, releases: Releases): Promise<Promise<string
 /** The logins for a role that joins a service which runs already: by its NATS_URL, or by its data folder on this machine. */
 async function loginsOfRunning(config: Config) {
   if (config.natsUrl !== null) return foreignLogins(config, config.natsUrl);
-  const { readConnection } = await import('../cli/connection-file.js');
   return foreignLogins(config, (await readConnection(config.dataDir)).nats.url);
 }
 
@@ -89,20 +91,8 @@ async function tokenOf(config: Config): Promise<string> {
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (kept.trim().length >= 16) return kept.trim();
   const token = randomBytes(24).toString('base64url');
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(`${file}.new`, `${token}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  await writePrivateFile(file, `${token}\n`);
   return token;
-}
-
-/** `connection.json`: where the service is, for the command line of this user. */
-async function writeConnection(config: Config, http: { url: string; token: string }, nats: NatsLogin): Promise<string> {
-  const file = path.join(config.dataDir, 'connection.json');
-  const { url, user, password } = nats;
-  const text = JSON.stringify({ pid: process.pid, http, nats: { url, user: user ?? '', password: password ?? '' } }, null, 2);
-  await writeFile(`${file}.new`, `${text}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
-  return file;
 }
 
 function printUrl(url: string, token: string): void {

@@ -1,7 +1,8 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { writePrivateFile } from '../private-file.js';
 import { identityOf, isSame } from '../process-identity.js';
 
 const recordSchema = z.object({
@@ -41,10 +42,7 @@ export class AttemptFiles {
       identity: await identityOf(process.pid),
       startedAt: new Date().toISOString(),
     };
-    const file = this.#file(id, attempt);
-    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    await writeFile(`${file}.new`, JSON.stringify(record), { mode: 0o600, flush: true });
-    await rename(`${file}.new`, file);
+    await writePrivateFile(this.#file(id, attempt), JSON.stringify(record));
   }
 
   async remove(id: string, attempt: number): Promise<void> {

@@ -5,7 +5,7 @@ import { packageVersion } from '../../package-root.js';
 import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
 import { CLIENT_OPTIONS } from '../args.js';
 import type { Command } from '../command.js';
-import { readConnection, type Connection } from '../connection-file.js';
+import { readConnection, type Connection } from '../../connection-file.js';
 import type { Context } from '../context.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { loginOf, placeOf } from '../service.js';

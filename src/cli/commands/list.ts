@@ -1,8 +1,8 @@
-import { JOB_STATUSES, type Job, type JobStatus } from '../../../actors/job.js';
+import type { Job, JobStatus } from '../../../actors/job.js';
 import { LIMITS } from '../../../actors/limits.js';
 import type { Answers } from '../../answers.js';
 import type { JobClient, RequestBody } from '../../job-client.js';
-import { CLIENT_OPTIONS, type Args } from '../args.js';
+import { CLIENT_OPTIONS, STATUS_OPTION, type Args } from '../args.js';
 import type { Command } from '../command.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { jobTable } from '../job-view.js';
@@ -18,14 +18,7 @@ export const list: Command = {
   maxArgs: 0,
   summary: 'the jobs, newest first',
   options: [
-    {
-      name: 'status',
-      short: 's',
-      value: 'STATUS',
-      choices: JOB_STATUSES,
-      multiple: true,
-      describe: `only these: ${JOB_STATUSES.join(', ')}`,
-    },
+    STATUS_OPTION,
     { name: 'type', short: 't', value: 'TYPE', describe: 'only jobs of this type' },
     { name: 'label', value: 'KEY=VALUE', multiple: true, describe: 'only jobs with this label; may be repeated' },
     { name: 'text', value: 'TEXT', describe: 'only jobs with this in their name or paths' },

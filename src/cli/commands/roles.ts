@@ -1,5 +1,5 @@
 import { SETTINGS, readConfig } from '../../config.js';
-import type { RoleName } from '../../roles.js';
+import type { RoleName } from '../../roles/run-role.js';
 import type { Command, Option } from '../command.js';
 import { flagOf } from '../context.js';
 
@@ -28,7 +28,7 @@ function roleCommand(name: RoleName, summary: string, details: string, example: 
       const given = Object.keys(SETTINGS).map((setting) => [setting, args.text(flagOf(setting))] as const);
       const flags = Object.fromEntries(given.filter((entry): entry is readonly [keyof typeof SETTINGS, string] => entry[1] !== undefined));
       const config = readConfig(env, flags);
-      const { runRole } = await import('../../roles.js');
+      const { runRole } = await import('../../roles/run-role.js');
       return runRole(name, config);
     },
   };

@@ -1,6 +1,6 @@
-import { JOB_STATUSES, type Job, type JobStatus } from '../../../actors/job.js';
+import type { Job, JobStatus } from '../../../actors/job.js';
 import type { Answers } from '../../answers.js';
-import { CLIENT_OPTIONS } from '../args.js';
+import { CLIENT_OPTIONS, STATUS_OPTION } from '../args.js';
 import type { Command } from '../command.js';
 import type { Context } from '../context.js';
 import { EXIT_CODES, exitCodeOfJob } from '../exit-codes.js';
@@ -22,17 +22,7 @@ export const watch: Command = {
   completes: 'ids',
   summary: 'jobs as they change: a live table, or a line per step where nothing can be redrawn',
   details: 'With ids it ends when all of them have finished, with the exit code of the job. With --json every change is one line.',
-  options: [
-    {
-      name: 'status',
-      short: 's',
-      value: 'STATUS',
-      choices: JOB_STATUSES,
-      multiple: true,
-      describe: `only these: ${JOB_STATUSES.join(', ')}`,
-    },
-    ...CLIENT_OPTIONS,
-  ],
+  options: [STATUS_OPTION, ...CLIENT_OPTIONS],
   examples: [
     ['tallyman watch', 'everything that is under way'],
     ['tallyman watch 8KX2M4QT', 'one job to its end'],

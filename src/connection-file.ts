@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { JobError } from '../../actors/errors.js';
+import { JobError } from '../actors/errors.js';
+import { writePrivateFile } from './private-file.js';
 
 const connectionSchema = z.object({
   pid: z.number().int(),
@@ -14,7 +15,7 @@ export type Connection = z.infer<typeof connectionSchema>;
 
 /** Throws `unavailable` when no service left word there, `forbidden` when it is another user's. */
 export async function readConnection(dataDir: string): Promise<Connection> {
-  const file = path.join(dataDir, 'connection.json');
+  const file = fileIn(dataDir);
   try {
     return connectionSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (cause) {
@@ -33,3 +34,12 @@ export async function readConnection(dataDir: string): Promise<Connection> {
     throw new JobError('unavailable', `${file} is not whole: start the service again with "npm start".`, {}, { cause });
   }
 }
+
+/** Leaves word of this service; answers what takes it away again. */
+export async function writeConnection(dataDir: string, connection: Connection): Promise<() => Promise<void>> {
+  const file = fileIn(dataDir);
+  await writePrivateFile(file, `${JSON.stringify(connection, null, 2)}\n`);
+  return () => rm(file, { force: true });
+}
+
+const fileIn = (dataDir: string) => path.join(dataDir, 'connection.json');

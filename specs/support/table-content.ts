@@ -1,0 +1,25 @@
+import { JobTable } from '../../actors/job-table.js';
+import type { SimulatedJournal } from './simulated-journal.js';
+
+/** All that a table knows, in a form to compare. */
+export function contentOf(table: JobTable) {
+  const jobs = [...table.entries.values()]
+    .map(({ job, text, notes, notesDropped, key }) => ({ job, text, notes, notesDropped, key, byKey: key && table.findKey(key[0]) }))
+    .sort((a, b) => (a.job.id < b.job.id ? -1 : 1));
+  return {
+    jobs,
+    statuses: Object.fromEntries(Object.entries(table.byStatus).map(([status, set]) => [status, [...set.ascending()]])),
+    types: Object.fromEntries([...table.countByType].filter(([, count]) => count > 0)),
+    finished: [...table.finished.ascending()],
+    waiting: [...table.waiting('probe')],
+    remembered: [...table.remembered].sort(([a], [b]) => (a < b ? -1 : 1)),
+    liveBytes: table.liveBytes,
+  };
+}
+
+/** The table that a start would read from the journal. */
+export function recovered(journal: SimulatedJournal): JobTable {
+  const table = new JobTable();
+  for (const record of journal.records) table.apply(record);
+  return table;
+}

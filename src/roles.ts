@@ -1,1 +1,0 @@
-export { runRole, type RoleName } from './roles/run-role.js';
