@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorCode, NatsError, headers as natsHeaders, type MsgHdrs, type NatsConnection } from 'nats';
 import { JobError, type ErrorBody } from '../actors/errors.js';
 import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
@@ -34,6 +35,8 @@ export interface JobClientOptions {
 /** What the manager's own timeout leaves for the way there and back. */
 const WAY_MS = 500;
 
+const DOWN_PAUSE_MS = 100;
+
 /** The typed client of the service: HTTP, WebSocket and CLI are built on it, and other services may be. */
 export class JobClient {
   readonly #nc: NatsConnection;
@@ -64,7 +67,9 @@ export class JobClient {
   /** The same, with the JSON text of body and answer, for front ends that pass them on. */
   async askText(verb: AnyVerb, body: string, options: AskOptions = {}): Promise<string> {
     const timeoutMs = options.timeoutMs ?? this.#askTimeoutMs;
-    if (this.#nc.isClosed() || !this.#connected) throw unavailable('The connection to NATS is down.');
+    // Refused after a moment, not at once: a caller that tries again without a pause would never let the connection come back.
+    if (this.#isDown()) await sleep(Math.min(DOWN_PAUSE_MS, timeoutMs));
+    if (this.#isDown()) throw unavailable('The connection to NATS is down.');
     const max = this.#nc.info?.max_payload;
     if (max !== undefined && Buffer.byteLength(body) > max) {
       throw new JobError(
@@ -125,6 +130,10 @@ export class JobClient {
       since = answer.seq;
       if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
     }
+  }
+
+  #isDown(): boolean {
+    return this.#nc.isClosed() || !this.#connected;
   }
 
   async #followStatus(): Promise<void> {
