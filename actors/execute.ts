@@ -5,6 +5,7 @@ import type { VerbContext } from './verbs/context.js';
 import { requireEntry } from './verbs/context.js';
 import { create, createMany } from './verbs/create.js';
 import { list } from './verbs/list.js';
+import { why } from './verbs/queue.js';
 
 /** One request, validated: the verb and its body. */
 export type Command = { [V in Verb]: { verb: V; body: Requests[V] } }[Verb];
@@ -55,6 +56,8 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
       const { notes, notesDropped } = requireEntry(context, command.body.id);
       return `{"history":[${notes.join(',')}],"truncated":${notesDropped > 0}}`;
     }
+    case 'why':
+      return why(context, command.body.id);
     case 'update':
       return commands.update(context, command.body).text;
     case 'start':

@@ -2,6 +2,7 @@ import { FINISHED_STATUSES, JOB_STATUSES, type Job, type JobStatus } from './job
 import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
+import { RunQueue } from './run-queue.js';
 
 /** A job as the table keeps it. Immutable but for `sinceSeq`. `text` is the job's JSON, made once per change. */
 export interface Entry {
@@ -38,9 +39,9 @@ export class JobTable {
   readonly remembered = new Map<string, RememberedKey>();
   liveBytes = 0;
 
+  readonly queue = new RunQueue((id) => this.entries.get(id)?.job);
+
   readonly #idByKey = new Map<string, string>();
-  readonly #ready = new Map<string, OrderedSet>();
-  readonly #delayed = new OrderedSet();
 
   get(id: string): Entry | undefined {
     return this.entries.get(id);
@@ -97,27 +98,6 @@ export class JobTable {
     }
   }
 
-  /** Ids of jobs of `type` that wait for a worker now, in the order in which they are to run. */
-  *waiting(type: string): Generator<string> {
-    for (const key of this.#ready.get(type)?.ascending() ?? []) yield idOf(key);
-  }
-
-  hasWaiting(type: string): boolean {
-    return (this.#ready.get(type)?.size ?? 0) > 0;
-  }
-
-  /** Lets the jobs whose `retryAt` or `runAt` has come join those that wait. */
-  promote(nowIso: string): boolean {
-    let any = false;
-    for (let key = this.#delayed.first(); key !== undefined && key.slice(0, nowIso.length) <= nowIso; key = this.#delayed.first()) {
-      this.#delayed.delete(key);
-      const job = this.entries.get(idOf(key))?.job;
-      if (job) this.#readyOf(job.type).add(queueKey(job));
-      any = true;
-    }
-    return any;
-  }
-
   /** Takes in a record that was read back at start. */
   apply(record: JournalRecord): void {
     for (const change of record.changes) {
@@ -143,34 +123,18 @@ export class JobTable {
     }
   }
 
-  #readyOf(type: string): OrderedSet {
-    let set = this.#ready.get(type);
-    if (!set) this.#ready.set(type, (set = new OrderedSet()));
-    return set;
-  }
-
   #enterIndexes(job: Job): void {
     this.byStatus[job.status].add(job.id);
     if (isFinished(job.status)) this.finished.add(`${job.finishedAt}|${job.id}`);
-    if (job.status !== 'queued') return;
-    const notBefore = job.retryAt ?? job.runAt;
-    if (notBefore !== null) this.#delayed.add(`${notBefore}|${job.id}`);
-    else this.#readyOf(job.type).add(queueKey(job));
+    this.queue.add(job);
   }
 
   #leaveIndexes(job: Job): void {
     this.byStatus[job.status].delete(job.id);
     if (isFinished(job.status)) this.finished.delete(`${job.finishedAt}|${job.id}`);
-    if (job.status !== 'queued') return;
-    const notBefore = job.retryAt ?? job.runAt;
-    if (notBefore !== null) this.#delayed.delete(`${notBefore}|${job.id}`);
-    this.#readyOf(job.type).delete(queueKey(job));
+    this.queue.remove(job);
   }
 }
-
-/** Higher priority first, then the older job. */
-const queueKey = (job: Job): string => `${String(100 - job.priority).padStart(3, '0')}|${job.id}`;
-const idOf = (key: string): string => key.slice(key.lastIndexOf('|') + 1);
 
 /** Keeps the newest history entries only. */
 export function withNotes(entry: Entry): Entry {

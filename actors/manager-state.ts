@@ -74,7 +74,7 @@ export class ManagerState {
   get hasWork(): boolean {
     return (
       this.mailbox.messages > 0 ||
-      (this.parked.size > 0 && this.#parkedCanRun()) ||
+      this.parked.canRun(this.table.queue, this.#nowIso()) ||
       (!this.#rests && (this.#leaseIsDue() || this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
@@ -211,21 +211,12 @@ export class ManagerState {
   }
 
   #serveParked(context: VerbContext): void {
-    if (this.parked.size === 0) return;
-    this.table.promote(context.nowIso);
-    for (const { ask, body } of this.parked.all()) {
-      if (!body.types.some((type) => this.table.hasWaiting(type))) continue;
+    for (const { ask, body } of this.parked.candidates(this.table.queue, context.nowIso)) {
       const entry = claim(context, body);
       if (!entry) continue;
       this.parked.remove(ask);
       this.#decided.push({ ask, answer: claimAnswer(context, entry.text) });
     }
-  }
-
-  /** Whether a job has come due, or been let through, for a claim that waits. */
-  #parkedCanRun(): boolean {
-    if (!this.table.promote(this.#nowIso())) return false;
-    return this.parked.types().some((type) => this.table.hasWaiting(type));
   }
 
   #prepare(draft: Draft): void {

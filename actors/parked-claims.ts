@@ -1,6 +1,7 @@
 import { LIMITS } from './limits.js';
 import type { Ask } from './mailbox.js';
 import type { Requests } from './requests.js';
+import type { RunQueue } from './run-queue.js';
 
 interface Parked {
   ask: Ask;
@@ -11,6 +12,8 @@ interface Parked {
 /** Claims that wait for a job: the other side of the queue. First come, first served. */
 export class ParkedClaims {
   #claims = new Map<Ask, Parked>();
+  /** Of the queue, when they were served last. */
+  #servedChanges = -1;
 
   get size(): number {
     return this.#claims.size;
@@ -24,12 +27,17 @@ export class ParkedClaims {
     return true;
   }
 
-  all(): Parked[] {
-    return [...this.#claims.values()];
+  /** Whether the time of a job has come that one of them could get. */
+  canRun(queue: RunQueue, nowIso: string): boolean {
+    return this.size > 0 && queue.promote(nowIso) && this.#all().some((parked) => mayGet(queue, parked));
   }
 
-  types(): string[] {
-    return [...new Set(this.all().flatMap(({ body }) => body.types))];
+  /** Those that may get a job now; none while nothing has changed in the queue since they were served last. */
+  *candidates(queue: RunQueue, nowIso: string): Generator<Parked> {
+    if (this.size === 0 || queue.changes === this.#servedChanges) return;
+    queue.promote(nowIso);
+    for (const parked of this.#all()) if (mayGet(queue, parked)) yield parked;
+    this.#servedChanges = queue.changes;
   }
 
   remove(ask: Ask): void {
@@ -37,7 +45,7 @@ export class ParkedClaims {
   }
 
   takeExpired(nowMs: number): Ask[] {
-    const expired = this.all().filter(({ untilMs }) => untilMs <= nowMs);
+    const expired = this.#all().filter(({ untilMs }) => untilMs <= nowMs);
     for (const { ask } of expired) this.#claims.delete(ask);
     return expired.map(({ ask }) => ask);
   }
@@ -47,4 +55,10 @@ export class ParkedClaims {
     this.#claims.clear();
     return all;
   }
+
+  #all(): Parked[] {
+    return [...this.#claims.values()];
+  }
 }
+
+const mayGet = (queue: RunQueue, { body }: Parked): boolean => body.types.some((type) => queue.hasReady(type));

@@ -94,6 +94,7 @@ export const REQUESTS = {
   }),
   stats: z.strictObject({}),
   history: z.strictObject({ id }),
+  why: z.strictObject({ id }),
   update: z.strictObject({
     id,
     ifVersion,
@@ -136,7 +137,7 @@ export const VERBS = Object.keys(REQUESTS) as Verb[];
 export type Requests = { [V in Verb]: z.infer<(typeof REQUESTS)[V]> };
 
 /** Verbs that change nothing: safe to repeat, answered from memory. */
-export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history']);
+export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history', 'why']);
 
 /**
  * Verbs that read the journal and the logs, answered by a gateway and not by

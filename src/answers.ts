@@ -1,5 +1,6 @@
 import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
 import type { ErrorBody } from '../actors/errors.js';
+import type { Reason } from '../actors/reasons.js';
 import type { LogLine } from './log-line.js';
 
 /** One of many: the answer for that item, or why it was refused. */
@@ -33,6 +34,7 @@ export interface Answers {
   list: { jobs: Job[]; nextCursor: string | null; total: number; seq: number };
   stats: Stats;
   history: { history: HistoryEntry[]; truncated: boolean };
+  why: { reasons: Reason[] };
   update: Job;
   progress: Job | { results: ItemResult<ProgressAnswer>[] };
   start: Job | { results: ItemResult<{ job: Job }>[] };

@@ -2,12 +2,10 @@ import { JobError } from '../errors.js';
 import { NO_PROGRESS, type Job, type JobFailure, type Progress } from '../job.js';
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
-import { overlaps } from '../paths.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
+import { nextWaiting } from './queue.js';
 
-/** How many waiting jobs a claim looks at before it gives up: those that wait for a destination are passed over. */
-const CANDIDATES_MAX = 1000;
 const BACKOFF_MIN_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
 
@@ -34,34 +32,6 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
     }),
     { verb: 'claim' },
   );
-}
-
-function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
-  const { table } = context.draft;
-  table.promote(context.nowIso);
-  let best: Job | null = null;
-  for (const type of new Set(types)) {
-    let looked = 0;
-    for (const id of table.waiting(type)) {
-      const job = table.get(id)?.job;
-      if (!job || (looked += 1) > CANDIDATES_MAX) break;
-      if (isBlocked(context, job)) continue;
-      if (!best || job.priority > best.priority || (job.priority === best.priority && job.id < best.id)) best = job;
-      break;
-    }
-  }
-  return best;
-}
-
-/** One writer to a destination: a job whose destination is, holds or lies in that of a running one waits. */
-function isBlocked(context: VerbContext, { destination }: Job): boolean {
-  if (destination === null) return false;
-  const { table } = context.draft;
-  for (const id of table.byStatus.running.ascending()) {
-    const other = table.get(id)?.job.destination;
-    if (other && overlaps(destination, other)) return true;
-  }
-  return false;
 }
 
 /** Progress of an attempt, or of a job that a service works on without one. An update that changes nothing is not stored. */

@@ -11,7 +11,7 @@ export function contentOf(table: JobTable) {
     statuses: Object.fromEntries(Object.entries(table.byStatus).map(([status, set]) => [status, [...set.ascending()]])),
     types: Object.fromEntries([...table.countByType].filter(([, count]) => count > 0)),
     finished: [...table.finished.ascending()],
-    waiting: [...table.waiting('probe')],
+    waiting: [...table.queue.ready('probe')],
     remembered: [...table.remembered].sort(([a], [b]) => (a < b ? -1 : 1)),
     liveBytes: table.liveBytes,
   };

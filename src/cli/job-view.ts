@@ -1,4 +1,5 @@
 import { isTransferType, type Job, type Progress, type TransferOptions } from '../../actors/job.js';
+import type { Reason } from '../../actors/reasons.js';
 import { bytes, duration, localTime, percent, plural, relativeTime, speed } from './format.js';
 import { pairLines, tableLines, type Cell, type Column } from './table.js';
 import type { Piece, Style, Terminal } from './terminal.js';
@@ -89,7 +90,7 @@ function jobRow(job: Job, now: number, short: boolean): Cell[] {
 }
 
 /** All of one job, for `show`. */
-export function jobDetails(job: Job, now: number): Piece[][] {
+export function jobDetails(job: Job, reasons: readonly Reason[], now: number): Piece[][] {
   const at = (timestamp: string | null): string | null =>
     timestamp === null ? null : `${localTime(timestamp)}  (${relativeTime(timestamp, now)})`;
   const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
@@ -98,6 +99,7 @@ export function jobDetails(job: Job, now: number): Piece[][] {
     ['name', job.name],
     ['type', job.type],
     ['status', [statusWords(job, now), ...statusStyles(job)]],
+    ...reasons.map(({ message }) => ['waits', message] as const),
     ['progress', progressWords(job) || null],
     ['current file', job.status === 'running' ? job.progress.currentFile : null],
     ['from', job.source],

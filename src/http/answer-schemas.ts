@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
 import { JOB_STATUSES, historyEntrySchema, jobSchema } from '../../actors/job.js';
+import { reasonSchema } from '../../actors/reasons.js';
 import type { ReaderVerb, Verb } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
 
@@ -51,6 +52,7 @@ export const ANSWERS = {
   list: z.object({ jobs: z.array(jobSchema), nextCursor: z.string().nullable(), total: count, seq: count }),
   stats: statsSchema,
   history: z.object({ history: z.array(historyEntrySchema), truncated: z.boolean() }),
+  why: z.object({ reasons: z.array(reasonSchema) }),
   update: jobSchema,
   progress: z.union([jobSchema, z.object({ results: z.array(z.union([progressAnswer.extend({ id: z.string() }), itemError])) })]),
   start: command,

@@ -133,6 +133,18 @@ export function jobRoutes(context: GatewayContext): Route[] {
     handle: async (request, reply) => sendJson(reply, await ask(request, 'history', JSON.stringify({ id: idOf(request) }))),
   };
 
+  const why: Route = {
+    method: 'GET',
+    path: '/v1/jobs/{id}/why',
+    operationId: 'getReasons',
+    summary: 'Why a job does not run',
+    access: 'token',
+    headers: READ_HEADERS,
+    answers: { 200: { description: 'What it waits for; nothing when it runs or is finished', schema: ANSWERS.why } },
+    errors: [...ASK_ERRORS, 'job_not_found'],
+    handle: async (request, reply) => sendJson(reply, await ask(request, 'why', JSON.stringify({ id: idOf(request) }))),
+  };
+
   const stats: Route = {
     method: 'GET',
     path: '/v1/stats',
@@ -174,7 +186,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     };
   });
 
-  return [create, list, get, update, remove, progress, history, stats, ...commands, ...verbs];
+  return [create, list, get, update, remove, progress, history, why, stats, ...commands, ...verbs];
 }
 
 /** Sends JSON text as it is. */

@@ -19,9 +19,10 @@ export const show: Command = {
   ],
   async run({ service, terminal, json }, args) {
     const id = await resolveId(service, args.positionals[0] ?? '');
-    const job = await (await service.client()).get(id);
+    const client = await service.client();
+    const [job, { reasons }] = await Promise.all([client.get(id), client.ask('why', { id })]);
     if (json) terminal.json(job);
-    else for (const line of jobDetails(job, Date.now())) terminal.print(...line);
+    else for (const line of jobDetails(job, reasons, Date.now())) terminal.print(...line);
     return EXIT_CODES.ok.code;
   },
 };

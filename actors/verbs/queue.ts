@@ -1,0 +1,66 @@
+import type { Job } from '../job.js';
+import { overlaps } from '../paths.js';
+import type { Reason } from '../reasons.js';
+import { queueKey } from '../run-queue.js';
+import { requireEntry, type VerbContext } from './context.js';
+
+/** How much a claim looks at before it gives up: each waiting job, and for its destination each running one, counts as one. */
+const LOOKED_AT_MAX = 20_000;
+
+/** What a job that is ready may still wait for. The one place that says so: a claim asks it, and `why` tells it. */
+const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [destination];
+
+/** The first job in the queue that may run now. */
+export function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
+  const { table } = context.draft;
+  table.queue.promote(context.nowIso);
+  let best: Job | null = null;
+  for (const type of new Set(types)) {
+    let looked = 0;
+    for (const id of table.queue.ready(type)) {
+      const job = table.get(id)?.job;
+      if (!job || looked > LOOKED_AT_MAX) break;
+      looked += 1 + (job.destination === null ? 0 : table.byStatus.running.size);
+      if (RULES.some((rule) => rule(context, job) !== null)) continue;
+      if (!best || queueKey(job) < queueKey(best)) best = job;
+      break;
+    }
+  }
+  return best;
+}
+
+/** Why a job does not run, as far as the manager knows: nothing of a job that runs or is finished. */
+export function why(context: VerbContext, id: string): string {
+  const { job } = requireEntry(context, id);
+  return JSON.stringify({ reasons: reasonsOf(context, job) });
+}
+
+function reasonsOf(context: VerbContext, job: Job): Reason[] {
+  if (job.status === 'pending') return [reason('not_started', 'It has not been started: "start" puts it into the queue.')];
+  if (job.status === 'paused') return [reason('paused', 'It is paused: "resume" goes on with it.')];
+  if (job.status !== 'queued') return [];
+  const reasons = [...times(context, job), ...RULES.flatMap((rule) => rule(context, job) ?? [])];
+  if (reasons.length > 0) return reasons;
+  return [reason('worker', `It can run: it waits for its turn and a free worker that takes jobs of type ${job.type}.`)];
+}
+
+function times({ nowIso }: VerbContext, { retryAt, runAt, error }: Job): Reason[] {
+  if (retryAt !== null && retryAt > nowIso)
+    return [reason('retry_at', `It is tried again at ${retryAt}${error ? `: ${error.message}` : '.'}`)];
+  if (retryAt === null && runAt !== null && runAt > nowIso) return [reason('run_at', `It is to run at ${runAt}, not before.`)];
+  return [];
+}
+
+/** One writer to a destination. */
+function destination(context: VerbContext, { destination }: Job): Reason | null {
+  if (destination === null) return null;
+  const { table } = context.draft;
+  for (const id of table.byStatus.running.ascending()) {
+    const other = table.get(id)?.job.destination;
+    if (!other || !overlaps(destination, other)) continue;
+    return reason('destination', `Job ${id} writes to ${other}, which is, holds or lies in the destination of this one.`, [id]);
+  }
+  return null;
+}
+
+const reason = (code: Reason['code'], message: string, jobs: string[] = []): Reason => ({ code, message, jobs });
