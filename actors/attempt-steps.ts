@@ -43,6 +43,8 @@ export interface AttemptSteps {
   count(run: StepRun): Promise<Totals>;
   transfer(totals: Totals, run: StepRun): Promise<Copied>;
   verify(run: StepRun): Promise<Verification>;
+  /** Deletes what is proved to be copied. Answers the proof when it was made on the way, file by file. */
+  deleteSource(run: StepRun): Promise<Verification | null>;
   /** Why a step rejected, as a job's error. */
   explain(error: unknown): JobFailure;
   /** Resolves when the manager has taken or finally refused the outcome; rejects when it is worth repeating. */

@@ -61,6 +61,17 @@ export const verificationSchema = z.strictObject({
 });
 export type Verification = z.infer<typeof verificationSchema>;
 
+/** What was deleted in the source, by all attempts together, and what the last one kept. The files themselves: verb `files`. */
+export const deletionSchema = z.strictObject({
+  filesDeleted: count,
+  bytesDeleted: count,
+  foldersDeleted: count,
+  filesKept: count,
+  /** Why files were kept, with how many for each reason. */
+  kept: z.array(z.strictObject({ why: z.string().max(200), files: count })).max(20),
+});
+export type Deletion = z.infer<typeof deletionSchema>;
+
 const pattern = z
   .string()
   .min(1)
@@ -75,8 +86,12 @@ export const transferOptionsSchema = z.strictObject({
   bandwidthLimit: count.default(0),
   verify: z.enum(['none', 'size', 'checksum']).default('none'),
   deleteSource: z
-    .strictObject({ mode: z.enum(['never', 'after_verify', 'per_file']).default('never'), confirmed: z.boolean().default(false) })
-    .default({ mode: 'never', confirmed: false }),
+    .strictObject({
+      mode: z.enum(['never', 'after_verify', 'per_file']).default('never'),
+      confirmed: z.boolean().default(false),
+      emptyFolders: z.boolean().default(false),
+    })
+    .default({ mode: 'never', confirmed: false, emptyFolders: false }),
   maxRetries: z.number().int().min(0).max(1000).default(10),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
@@ -122,7 +137,7 @@ export const jobSchema = z.object({
   error: jobFailureSchema.nullable(),
   warnings: z.array(z.string()),
   verification: verificationSchema.nullable(),
-  deletion: z.unknown().nullable(),
+  deletion: deletionSchema.nullable(),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,
   updatedAt: timestamp,

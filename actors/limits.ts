@@ -24,6 +24,8 @@ export const LIMITS = {
   keyMemoryMs: 24 * 3600 * 1000,
   keyMemoryCount: 100_000,
   cleanupPerRequest: 20_000,
+  /** Files of a source that one job may delete. */
+  deletionFiles: 1_000_000,
   logLinesPerAnswer: 5_000,
   logLineBytes: 16 * 1024,
   logBytesPerJob: 32 * 1024 * 1024,

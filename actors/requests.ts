@@ -4,6 +4,7 @@ import {
   JOB_STATUSES,
   PHASES,
   TRANSFER_TYPES,
+  deletionSchema,
   jobFailureSchema,
   labelsSchema,
   nameSchema,
@@ -29,6 +30,7 @@ const workerName = z
 const type = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, 'a lower-case word of at most 32 characters');
 const waitMs = z.number().int().min(0).max(LIMITS.waitMsMax).default(0);
 const path = z.string().min(1).max(LIMITS.pathChars);
+const deletion = deletionSchema.optional().describe('what this attempt deleted in the source');
 const idempotencyKey = z.string().min(1).max(200).optional();
 
 const anyJob = {
@@ -127,9 +129,10 @@ export const REQUESTS = {
     progress: progressSchema.partial().optional(),
     warnings: z.array(z.string().max(2048)).max(100).default([]),
     verification: verificationSchema.nullable().default(null),
+    deletion,
   }),
-  fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional() }),
-  release: z.strictObject({ id, attempt, reason: z.string().max(200).optional() }),
+  fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional(), deletion }),
+  release: z.strictObject({ id, attempt, reason: z.string().max(200).optional(), deletion }),
 } as const;
 
 export type Verb = keyof typeof REQUESTS;

@@ -1,5 +1,6 @@
 import { assign, enqueueActions, fromPromise, raise, setup, type ActorRefFrom } from 'xstate';
 import { attemptMachine } from './attempt.js';
+import type { AttemptInput } from './attempt-setup.js';
 import type { AttemptSteps, Lease, Renewal } from './attempt-steps.js';
 import type { Job } from './job.js';
 import type { ProgressUpdate } from './requests.js';
@@ -87,7 +88,12 @@ interface Sent {
   update: Update;
 }
 
-const mustVerify = ({ options }: Job): boolean => 'verify' in options && options.verify !== 'none';
+/** "Per file" proves and deletes in one go; "after verify" proves all before the first goes. */
+const whatFollows = ({ options }: Job): Pick<AttemptInput, 'verify' | 'deleteSource'> => {
+  if (!('verify' in options)) return { verify: false, deleteSource: false };
+  const { mode } = options.deleteSource;
+  return { verify: mode === 'after_verify' || (mode === 'never' && options.verify !== 'none'), deleteSource: mode !== 'never' };
+};
 const actorIdOf = ({ id, attempt }: AttemptId): string => `${id}/${attempt}`;
 
 /** Attempts with something new, and those that were silent for long. */
@@ -123,7 +129,7 @@ const workerSetup = setup({
       const ref = spawn('attempt', {
         id: actorIdOf(job),
         input: {
-          verify: mustVerify(job),
+          ...whatFollows(job),
           lease,
           steps: context.ports.stepsOf(job),
         },
@@ -223,7 +229,10 @@ export const workerMachine = workerSetup.createMachine({
     const lease = { sentAt: ports.now(), leaseMs };
     const held = leftovers.map((attempt): Held => {
       const steps = ports.stepsOfLeftover(attempt);
-      const ref = spawn('attempt', { id: actorIdOf(attempt), input: { verify: false, lease, steps, giveBack: WORKER_RESTARTED } });
+      const ref = spawn('attempt', {
+        id: actorIdOf(attempt),
+        input: { verify: false, deleteSource: false, lease, steps, giveBack: WORKER_RESTARTED },
+      });
       return { ...attempt, ref, sentChanges: 0, ...lease };
     });
     return { slots, ports, attempts: Object.fromEntries(held.map((one) => [one.ref.id, one])), stopping: false, claimErrors: 0 };

@@ -86,6 +86,7 @@ export function complete(context: VerbContext, body: Requests['complete']): Entr
     result: body.result ?? null,
     warnings: body.warnings,
     verification: body.verification,
+    deletion: withDeletion(job.deletion, body.deletion),
   });
 }
 
@@ -93,13 +94,26 @@ export function fail(context: VerbContext, body: Requests['fail']): Entry {
   const job = requireAttempt(context, body.id, body.attempt);
   const lastProgress = mergedProgress(job, job.phase, body.progress);
   const mayRetry = body.error.retriable && job.retries < job.options.maxRetries;
-  return endAttempt(context, { ...job, progress: lastProgress }, 'fail', mayRetry, body.error);
+  const deletion = withDeletion(job.deletion, body.deletion);
+  return endAttempt(context, { ...job, progress: lastProgress, deletion }, 'fail', mayRetry, body.error);
 }
 
 /** The worker lets go: paused or cancelled if that was wanted, else back to the queue. */
 export function release(context: VerbContext, body: Requests['release']): Entry {
   const job = requireAttempt(context, body.id, body.attempt);
-  return endAttempt(context, job, 'release', false, null, body.reason ?? null);
+  const deletion = withDeletion(job.deletion, body.deletion);
+  return endAttempt(context, { ...job, deletion }, 'release', false, null, body.reason ?? null);
+}
+
+/** What was deleted adds up over the attempts; what is kept, and why, is as the last one left it. */
+function withDeletion(before: Job['deletion'], now: Job['deletion'] | undefined): Job['deletion'] {
+  if (!now || !before) return now ?? before;
+  return {
+    ...now,
+    filesDeleted: before.filesDeleted + now.filesDeleted,
+    bytesDeleted: before.bytesDeleted + now.bytesDeleted,
+    foldersDeleted: before.foldersDeleted + now.foldersDeleted,
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';
-import { requireOnlyCopies } from './create.js';
+import { requireConfirmed } from './create.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
 
 type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry';
@@ -61,7 +61,7 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
 function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
   const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
   const merged = parseRequest<Job['options']>(schema, { ...job.options, ...options }, 'options.');
-  if ('deleteSource' in merged) requireOnlyCopies(merged);
+  if ('deleteSource' in merged) requireConfirmed(merged);
   return merged;
 }
 

@@ -112,17 +112,19 @@ function checkTransfer({ roots }: VerbContext, { type, source, destination, opti
   if (type === 'rclone') {
     throw new JobError('invalid_request', 'type: this version has no rclone engine yet. Use "rsync" for local paths.', { field: 'type' });
   }
-  requireOnlyCopies(options);
+  requireConfirmed(options);
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);
 }
 
-/** What is not built yet is refused, and never silently left out. */
-export function requireOnlyCopies({ deleteSource }: TransferOptions): void {
-  if (deleteSource.mode === 'never') return;
-  throw new JobError('invalid_request', 'options.deleteSource.mode: this version only copies; give "never".', {
-    field: 'options.deleteSource.mode',
-  });
+/** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
+export function requireConfirmed({ deleteSource }: TransferOptions): void {
+  if (deleteSource.mode === 'never' || deleteSource.confirmed) return;
+  throw new JobError(
+    'invalid_request',
+    `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,
+    { field: 'options.deleteSource.confirmed' },
+  );
 }
 
 /** The last part of the path, without what a name may not hold. */

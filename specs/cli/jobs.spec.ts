@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -34,6 +34,23 @@ describe('an empty service', () => {
   test('says what to do next, and gives a script nothing', async () => {
     expect(await run('list')).toEqual({ code: 0, stdout: '', stderr: 'No jobs yet. Make one: tallyman copy SRC DEST\n' });
     expect(await json('list')).toMatchObject({ jobs: [], total: 0, nextCursor: null });
+  });
+});
+
+describe('move', () => {
+  test('needs a yes, and then leaves nothing behind but the folder', async () => {
+    await mkdir(path.join(service.files, 'card/sub'), { recursive: true });
+    await writeFile(path.join(service.files, 'card/sub', EVIL), 'picture');
+    const refused = await run('move', 'card/', 'archive/');
+    expect(refused).toMatchObject({ code: EXIT_CODES.usage.code, stdout: '' });
+    expect(refused.stderr).toContain('--yes');
+    const { code, stdout } = await run('move', '--yes', '--empty-folders', 'card/', 'archive/');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^Completed: 1 file.*1 of 1 file equal by bytes \(sha256\), 1 file \(7 B\) and 1 empty folder deleted in the source\./,
+    );
+    expect(await readdir(path.join(service.files, 'card'))).toEqual([]);
+    expect(await readFile(path.join(service.files, 'archive/sub', EVIL), 'utf8')).toBe('picture');
   });
 });
 

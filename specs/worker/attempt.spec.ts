@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LEASE_LOW } from '../../actors/attempt.js';
+import { LEASE_LOW } from '../../actors/attempt-setup.js';
 import { JobError } from '../../actors/errors.js';
 import { LEASE_MS, VERIFIED, pass, settle, startAttempt } from './simulated.js';
 

@@ -21,6 +21,13 @@ export class Lines implements LogSink {
   write(line: Omit<LogLine, 'seq'>): void {
     this.all.push(line);
   }
+  /** Set to see what happens when the log store takes nothing. */
+  storeError: Error | null = null;
+  store(lines: Omit<LogLine, 'seq'>[]): Promise<void> {
+    if (this.storeError) return Promise.reject(this.storeError);
+    this.all.push(...lines);
+    return Promise.resolve();
+  }
   flush(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,5 +1,6 @@
 import { SimulatedClock, createActor } from 'xstate';
-import { attemptMachine, type AttemptInput } from '../../actors/attempt.js';
+import { attemptMachine } from '../../actors/attempt.js';
+import type { AttemptInput } from '../../actors/attempt-setup.js';
 import type { AttemptSteps, Copied, Outcome, Renewal, StepRun, Totals } from '../../actors/attempt-steps.js';
 import type { Verification } from '../../actors/job.js';
 
@@ -34,6 +35,7 @@ export class FakeSteps implements AttemptSteps {
   readonly countGate = new Gate<Totals>();
   readonly transferGate = new Gate<Copied>();
   readonly verifyGate = new Gate<Verification>();
+  readonly deleteGate = new Gate<Verification | null>();
   readonly reports: Outcome[] = [];
   /** What the next reports reject with. */
   refusals: Error[] = [];
@@ -52,6 +54,7 @@ export class FakeSteps implements AttemptSteps {
   count = (run: StepRun) => this.countGate.pass(run);
   transfer = (_totals: Totals, run: StepRun) => this.transferGate.pass(run);
   verify = (run: StepRun) => this.verifyGate.pass(run);
+  deleteSource = (run: StepRun) => this.deleteGate.pass(run);
   explain = (error: unknown) => ({
     code: 'disk_full',
     message: error instanceof Error ? error.message : String(error),
@@ -91,7 +94,7 @@ export async function startAttempt(input: Partial<AttemptInput> = {}, prepare: (
   prepare(steps);
   const actor = createActor(attemptMachine, {
     clock,
-    input: { verify: false, lease: { sentAt: steps.now(), leaseMs: LEASE_MS }, steps, ...input },
+    input: { verify: false, deleteSource: false, lease: { sentAt: steps.now(), leaseMs: LEASE_MS }, steps, ...input },
   }).start();
   await settle();
   return {

@@ -8,6 +8,7 @@ import { helpFor } from './commands/help.js';
 import { history } from './commands/history.js';
 import { list } from './commands/list.js';
 import { logs } from './commands/logs.js';
+import { move } from './commands/move.js';
 import { ROLES } from './commands/roles.js';
 import { show } from './commands/show.js';
 import { stats } from './commands/stats.js';
@@ -18,6 +19,7 @@ import { watch } from './commands/watch.js';
 export const COMMANDS: readonly Command[] = [
   ...ROLES,
   copy,
+  move,
   create,
   list,
   show,

@@ -126,13 +126,14 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
   ]);
 }
 
-function endPairs({ error, warnings, verification }: Job): (readonly [string, Piece | null])[] {
+function endPairs({ error, warnings, verification, deletion }: Job): (readonly [string, Piece | null])[] {
   const exit = error?.exitCode === null || error?.exitCode === undefined ? '' : `, exit code ${error.exitCode}`;
   return [
     ['error', error === null ? null : ([`${error.message} (${error.code}${exit})`, 'red'] as const)],
     ['what to do', error?.advice ?? null],
     ...warnings.map((warning) => ['warning', [warning, 'yellow']] as const),
     ['verified', verification === null ? null : verificationWords(verification)],
+    ['deleted', deletion === null ? null : deletionWords(deletion)],
   ];
 }
 
@@ -143,12 +144,20 @@ export function verificationWords({ method, algorithm, filesEqual, filesExpected
   return `${filesEqual} of ${plural(filesExpected, 'file')} equal by ${by}${mismatches > 0 ? `, ${plural(mismatches, 'mismatch', 'mismatches')}` : ''}`;
 }
 
-function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries }: TransferOptions): string {
+/** What is gone from the source, and what was kept there. */
+function deletionWords({ filesDeleted, bytesDeleted, foldersDeleted, filesKept, kept }: NonNullable<Job['deletion']>): string {
+  const folders = foldersDeleted > 0 ? ` and ${plural(foldersDeleted, 'empty folder')}` : '';
+  const why = kept.map(({ why: reason }) => reason).join('; ');
+  return `${plural(filesDeleted, 'file')} (${bytes(bytesDeleted)})${folders} deleted in the source${filesKept > 0 ? `, ${filesKept} kept: ${why}` : ''}`;
+}
+
+function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource }: TransferOptions): string {
   const words = [
     excludes.length > 0 ? `exclude ${excludes.join(' ')}` : null,
     includes.length > 0 ? `include ${includes.join(' ')}` : null,
     bandwidthLimit > 0 ? `at most ${speed(bandwidthLimit)}` : null,
     `verify ${verify}`,
+    deleteSource.mode === 'never' ? null : `delete the source ${deleteSource.mode.replace('_', ' ')}`,
     plural(maxRetries, 'retry', 'retries'),
   ];
   return words.filter((word) => word !== null).join(', ');
@@ -158,8 +167,9 @@ function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries }:
 export function outcomeLines(job: Job): Piece[][] {
   if (job.status === 'completed') {
     const verified = job.verification === null ? '' : `, ${verificationWords(job.verification)}`;
+    const deleted = job.deletion === null ? '' : `, ${deletionWords(job.deletion)}`;
     return [
-      [['Completed', 'green'], `: ${doneWords(job)}${verified}.`],
+      [['Completed', 'green'], `: ${doneWords(job)}${verified}${deleted}.`],
       ...job.warnings.map((warning): Piece[] => [['Warning', 'yellow'], `: ${warning}`]),
     ];
   }

@@ -16,6 +16,14 @@ export interface Engine {
   transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred>;
   /** Compares both sides in full, by content or by size. */
   verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification>;
+  /** Every entry of the source that a transfer looks at, by the same patterns. An engine without it cannot delete a source. */
+  list?(task: TransferTask, run: Run): Promise<ListedEntry[]>;
+}
+
+export interface ListedEntry {
+  /** As the engine names it, byte by byte (latin1); a source without a slash at its end stands before it. */
+  path: string;
+  type: 'file' | 'link' | 'folder' | 'special';
 }
 
 export type EngineProbe = { found: true; program: string; version: string; notes: string[] } | { found: false; advice: string };

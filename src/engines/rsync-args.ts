@@ -20,6 +20,18 @@ export const countArgs = (task: TransferTask): string[] => [
   ...paths(task),
 ];
 
+/** Every entry of the source that the patterns leave, equal on both sides (`-ii`) or not. */
+export const listArgs = (task: TransferTask): string[] => [
+  '-rlDnii',
+  '--size-only',
+  ...COMMON,
+  '--no-i-r',
+  FILE_LINE,
+  `--partial-dir=${PARTIAL_DIR}`,
+  ...filters(task),
+  ...paths(task),
+];
+
 /** The copy itself. `--no-whole-file`: between local paths the partial file would not be used without it. */
 export const transferArgs = (task: TransferTask): string[] => [
   '-a',
@@ -29,6 +41,7 @@ export const transferArgs = (task: TransferTask): string[] => [
   FILE_LINE,
   `--partial-dir=${PARTIAL_DIR}`,
   '--no-whole-file',
+  ...byContent(task),
   ...bandwidth(task.options.bandwidthLimit),
   ...filters(task),
   ...paths(task),
@@ -45,6 +58,11 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
   ...filters(task),
   ...paths(task),
 ];
+
+/** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
+function byContent({ attempt, options }: TransferTask): string[] {
+  return options.deleteSource.mode !== 'never' && attempt > 1 ? ['--checksum'] : [];
+}
 
 /** rsync counts in KiB a second and takes no less than one: rounded down, so that the limit holds. */
 function bandwidth(bytesPerSecond: number): string[] {

@@ -21,6 +21,8 @@ export interface FileLine {
   /** Second letter: `f` file, `d` folder, `L` symbolic link, `D` device, `S` special file. */
   type: string;
   bytes: number;
+  /** The name byte by byte (latin1). */
+  rawName: string;
   /** For show: names that are no UTF-8 hold U+FFFD; control characters are what they are. */
   name: string;
 }
@@ -63,7 +65,7 @@ function parseFile(text: string): FileLine | null {
   const match = FILE.exec(text);
   if (!match) return null;
   const [, change = '', item = '', bytes, name = ''] = match;
-  return { kind: 'file', change, type: item.charAt(0), bytes: Number(bytes), name: showName(name) };
+  return { kind: 'file', change, type: item.charAt(0), bytes: Number(bytes), rawName: unescape(name), name: showName(name) };
 }
 
 function parseStat(text: string): StatLine | null {
@@ -77,7 +79,8 @@ function parseStat(text: string): StatLine | null {
 }
 
 /** rsync writes a control character, and a `\#` that is followed by three digits, as `\#` and the byte in three octal digits. */
-function showName(latin1: string): string {
-  const bytes = latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+function unescape(latin1: string): string {
+  return latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
+
+const showName = (latin1: string): string => Buffer.from(unescape(latin1), 'latin1').toString('utf8');

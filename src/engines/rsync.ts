@@ -3,10 +3,19 @@ import { promisify } from 'node:util';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
-import { EngineFailed, type Counted, type Engine, type EngineProbe, type Run, type TransferTask, type Transferred } from './engine.js';
+import {
+  EngineFailed,
+  type Counted,
+  type Engine,
+  type EngineProbe,
+  type ListedEntry,
+  type Run,
+  type TransferTask,
+  type Transferred,
+} from './engine.js';
 import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
-import { countArgs, transferArgs, verifyArgs } from './rsync-args.js';
+import { countArgs, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { RsyncErrors } from './rsync-failures.js';
 import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
 import { RsyncProgress } from './rsync-progress.js';
@@ -115,6 +124,16 @@ class RsyncEngine implements Engine {
     }
   }
 
+  async list(task: TransferTask, run: Run): Promise<ListedEntry[]> {
+    const entries: ListedEntry[] = [];
+    const outcome = await this.#run(listArgs(task), task, run, (line) => {
+      if (line.kind === 'file' && line.change !== '*') entries.push({ path: line.rawName, type: ENTRY_TYPES[line.type] ?? 'special' });
+    });
+    // What vanishes now is not there to be deleted either.
+    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
+    return entries;
+  }
+
   async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome> {
     const onLine = (line: RsyncLine, text: string) => {
       if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
@@ -174,6 +193,7 @@ class RsyncEngine implements Engine {
   }
 }
 
+const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
 const FILES_TRANSFERRED = 'Number of regular files transferred';
 const BYTES_TRANSFERRED = 'Total transferred file size';
 

@@ -4,6 +4,7 @@ import { LIMITS } from '../../actors/limits.js';
 import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
 import { monitorOf, type ConnectionMonitor } from './connection-monitor.js';
+import { LINES_PER_MESSAGE, encodeLine } from './log-batch.js';
 import { LogQueue } from './log-queue.js';
 
 const FLUSH_EVERY_MS = 200;
@@ -11,6 +12,7 @@ const MESSAGE_BYTES = 64 * 1024;
 const PUBLISH_TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
 const FLUSH_TIMEOUT_MS = 3000;
+const STORE_TIMEOUT_MS = 10_000;
 /** Jobs whose bytes are counted: far more than run at once in one worker. */
 const COUNTED_JOBS = 1000;
 
@@ -58,6 +60,20 @@ export class LogWriter {
     this.#count(line.job, total);
     if (queue.bytes >= MESSAGE_BYTES) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), FLUSH_EVERY_MS).unref();
+  }
+
+  /** Stores lines of one attempt, whatever was written before; rejects when that cannot be done in a moment. */
+  async store(lines: Omit<LogLine, 'seq'>[]): Promise<void> {
+    const [first] = lines;
+    if (!first) return;
+    for (const text of batchesOf(lines.map(encodeLine))) {
+      const late = AbortSignal.timeout(STORE_TIMEOUT_MS);
+      const batch = { subject: this.#subjects.log(first.job, first.attempt), id: nuid.next(), text };
+      while (!(await this.#publish(batch))) {
+        if (late.aborted || this.#nc.isClosed()) throw new Error(`The log store took nothing for ${STORE_TIMEOUT_MS} ms.`);
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
   }
 
   /** Resolves when everything written so far is stored, or after some seconds when NATS is away. */
@@ -118,4 +134,16 @@ export class LogWriter {
     }
     return null;
   }
+}
+
+/** Texts of messages: as many lines each as one message holds. */
+function* batchesOf(lines: readonly string[]): Generator<string> {
+  let [from, bytes] = [0, 0];
+  for (const [index, line] of lines.entries()) {
+    bytes += Buffer.byteLength(line) + 1;
+    if (index === from || (bytes <= MESSAGE_BYTES && index - from < LINES_PER_MESSAGE)) continue;
+    yield lines.slice(from, index).join('\n');
+    [from, bytes] = [index, Buffer.byteLength(line) + 1];
+  }
+  if (from < lines.length) yield lines.slice(from).join('\n');
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AttemptSteps, Copied, Outcome, Renewal, StepRun, Totals } from '../../actors/attempt-steps.js';
-import type { Job, JobFailure, Verification } from '../../actors/job.js';
+import type { Deletion, Job, JobFailure, Verification } from '../../actors/job.js';
 import type { AttemptId } from '../../actors/worker.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
 import type { Keeper } from '../engines/keeper.js';
@@ -11,10 +11,13 @@ import type { AttemptFiles } from './attempt-files.js';
 import { checkSpace } from './free-space.js';
 import { OutcomeReport } from './outcome.js';
 import { checkPaths, failed, type RealPaths } from './preflight.js';
+import { SourceStep, keptWarnings } from './source-step.js';
 
 /** Where the lines of a job's log go. */
 export interface LogSink {
   write(line: Omit<LogLine, 'seq'>): void;
+  /** Resolves when the lines, all of one attempt, are stored; rejects when they could not be. */
+  store(lines: Omit<LogLine, 'seq'>[]): Promise<void>;
   flush(): Promise<void>;
 }
 
@@ -50,6 +53,7 @@ export class AttemptRun implements AttemptSteps {
   readonly #tools: AttemptTools;
   readonly #report: OutcomeReport;
   #paths: RealPaths | null = null;
+  #source: SourceStep | null = null;
   #stepStartedAt = 0;
   #reported = false;
 
@@ -86,6 +90,16 @@ export class AttemptRun implements AttemptSteps {
     const totals = await this.#engine().count(this.#task(), this.#runOf(run));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
     if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
+    if (this.#paths && this.#task().options.deleteSource.mode !== 'never') {
+      this.#source = new SourceStep(this.#task(), {
+        say: (level, text) => {
+          this.#say(level, text);
+        },
+        store: (lines) => this.#tools.log.store(lines.map((text) => this.#line('info', 'worker', text))),
+        runOf: (one) => this.#runOf(one),
+      });
+      await this.#source.list(this.#engine(), this.#paths, run);
+    }
     return totals;
   }
 
@@ -99,6 +113,7 @@ export class AttemptRun implements AttemptSteps {
 
   async verify(run: StepRun): Promise<Verification> {
     const task = this.#task();
+    if (task.options.deleteSource.mode === 'after_verify') return this.#requireSource().proveAll(run);
     const method = task.options.verify === 'size' ? 'size' : 'checksum';
     this.#say('info', `Verifying by ${method}.`);
     const verification = await this.#engine().verify(task, method, this.#runOf(run));
@@ -113,6 +128,10 @@ export class AttemptRun implements AttemptSteps {
     }
     this.#say('info', `Verified: ${counts}${this.#took()}`);
     return verification;
+  }
+
+  deleteSource(run: StepRun): Promise<Verification | null> {
+    return this.#requireSource().delete(run);
   }
 
   explain(error: unknown): JobFailure {
@@ -138,14 +157,28 @@ export class AttemptRun implements AttemptSteps {
       // Whoever sees the job's last status finds the whole log.
       await Promise.race([this.#tools.log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
     }
-    const refusal = await this.#report.send(outcome);
+    const refusal = await this.#report.send(this.#withDeletion(outcome));
     if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
   }
 
   async end(lost: string | null): Promise<void> {
     if (lost !== null) this.#say('error', `This attempt was ended without a report: ${lost}`);
+    await this.#source?.close();
     this.#tools.keeper.forget(this.#name);
     await this.#tools.files.remove(this.#attempt.id, this.#attempt.attempt);
+  }
+
+  #requireSource(): SourceStep {
+    if (this.#source) return this.#source;
+    throw new Error('the source was not listed');
+  }
+
+  /** What was deleted is told however the attempt ends. */
+  #withDeletion(outcome: Outcome): Outcome & { deletion?: Deletion } {
+    const deletion = this.#source?.deletion;
+    if (!deletion) return outcome;
+    if (outcome.verb !== 'complete') return { ...outcome, deletion };
+    return { ...outcome, warnings: [...outcome.warnings, ...keptWarnings(deletion)].slice(0, WARNINGS), deletion };
   }
 
   #sayOutcome(outcome: Outcome): void {
@@ -192,8 +225,12 @@ export class AttemptRun implements AttemptSteps {
   }
 
   #write(level: LogLine['level'], stream: LogLine['stream'], text: string): void {
+    this.#tools.log.write(this.#line(level, stream, text));
+  }
+
+  #line(level: LogLine['level'], stream: LogLine['stream'], text: string): Omit<LogLine, 'seq'> {
     const { id: job, attempt } = this.#attempt;
-    this.#tools.log.write({ at: new Date().toISOString(), job, attempt, level, stream, text });
+    return { at: new Date().toISOString(), job, attempt, level, stream, text };
   }
 }
 

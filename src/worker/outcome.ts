@@ -1,6 +1,6 @@
 import type { Outcome } from '../../actors/attempt-steps.js';
 import { JobError, type ErrorCode } from '../../actors/errors.js';
-import type { Job, JobStatus } from '../../actors/job.js';
+import type { Deletion, Job, JobStatus } from '../../actors/job.js';
 import type { AttemptId } from '../../actors/worker.js';
 import type { JobClient } from '../job-client.js';
 
@@ -36,7 +36,7 @@ export class OutcomeReport {
    * Resolves with `null` when the manager has it, and with the error when it
    * refused it for good. Rejects when it is worth saying again.
    */
-  async send(outcome: Outcome): Promise<JobError | null> {
+  async send(outcome: Outcome & { deletion?: Deletion }): Promise<JobError | null> {
     try {
       await this.#ask(outcome);
       return null;
@@ -49,7 +49,7 @@ export class OutcomeReport {
     }
   }
 
-  #ask(outcome: Outcome): Promise<Job> {
+  #ask(outcome: Outcome & { deletion?: Deletion }): Promise<Job> {
     switch (outcome.verb) {
       case 'complete': {
         const { verb, ...body } = outcome;

@@ -1,20 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../../../actors/errors.js';
-import type { Job } from '../../../actors/job.js';
-import type { RequestBody } from '../../job-client.js';
-import { CLIENT_OPTIONS, usageError, type Args } from '../args.js';
+import { CLIENT_OPTIONS } from '../args.js';
 import type { Command } from '../command.js';
-import type { Context } from '../context.js';
-import { EXIT_CODES, exitCodeOfJob } from '../exit-codes.js';
-import { follow } from '../follow.js';
-import { outcomeLines, shortId } from '../job-view.js';
-import { absolutePath, requireSource } from '../paths.js';
-import { ProgressView, isFinished } from '../progress-view.js';
-import { isOnThisMachine, isPassing } from '../service.js';
+import { requireSource } from '../paths.js';
+import { isOnThisMachine } from '../service.js';
+import { FOLLOW_OPTIONS, makeAndFollow, pathsOf } from '../transfer.js';
 import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
-
-const CREATE_TRIES = 5;
 
 export const copy: Command = {
   name: 'copy',
@@ -27,13 +16,7 @@ export const copy: Command = {
   details:
     'As with rsync, "photos/" means what is in the folder and "photos" the folder itself. The job runs in the service: ' +
     'it goes on when this command ends, after a crash and after a restart. Ctrl-C only stops following it.',
-  options: [
-    ...TRANSFER_OPTIONS,
-    ...JOB_OPTIONS,
-    { name: 'detach', short: 'd', describe: 'print the id and do not wait' },
-    { name: 'cancel-on-interrupt', describe: 'Ctrl-C cancels the job' },
-    ...CLIENT_OPTIONS,
-  ],
+  options: [...TRANSFER_OPTIONS, ...JOB_OPTIONS, ...FOLLOW_OPTIONS, ...CLIENT_OPTIONS],
   examples: [
     ['tallyman copy ~/photos/ /mnt/backup/photos/', 'copies what is in photos'],
     [
@@ -46,69 +29,6 @@ export const copy: Command = {
     const [source, destination] = pathsOf(args);
     const body = jobBody(args, 'rsync', { source, destination });
     if (isOnThisMachine(context.config)) requireSource(source);
-    const job = await create(context, body);
-    if (args.flag('detach')) {
-      if (context.json) context.terminal.json(job);
-      else context.terminal.print(job.id);
-      return EXIT_CODES.ok.code;
-    }
-    return followToEnd(context, job, args.flag('cancel-on-interrupt'));
+    return makeAndFollow(context, args, body);
   },
 };
-
-function pathsOf(args: Args): [source: string, destination: string] {
-  const [source, destination] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
-  if (source === undefined || destination === undefined) throw usageError('copy takes a source and a destination.');
-  return [source, destination];
-}
-
-/** Sent again under the same key when the answer got lost: it stays one job. */
-async function create({ service }: Context, body: RequestBody<'create'>): Promise<Job> {
-  const idempotencyKey = randomUUID();
-  for (let tries = 1; ; tries++) {
-    try {
-      return await (await service.client()).create(body, { idempotencyKey });
-    } catch (error) {
-      const repeat = isPassing(error) && error.code !== 'unavailable' && tries < CREATE_TRIES;
-      if (!repeat) throw error;
-      await sleep(200 * tries);
-    }
-  }
-}
-
-async function followToEnd(context: Context, created: Job, cancelOnInterrupt: boolean): Promise<number> {
-  const { terminal, service } = context;
-  const view = context.json ? null : new ProgressView(terminal);
-  const id = created.id;
-  context.onInterrupt = async () => {
-    if (cancelOnInterrupt) await (await service.client()).command('cancel', id);
-    view?.end();
-    if (cancelOnInterrupt) terminal.say(`Job ${shortId(id)} is being cancelled.`);
-    else
-      terminal.say(
-        `Job ${shortId(id)} goes on in the service. "tallyman watch ${shortId(id)}" follows it, "tallyman cancel ${shortId(id)}" ends it.`,
-      );
-    return EXIT_CODES.interrupted.code;
-  };
-  context.say(`Job ${shortId(id)}: ${created.source} to ${created.destination}`);
-  try {
-    const job = await lastState(context, id, view);
-    view?.end();
-    if (context.json) terminal.json(job);
-    else for (const line of outcomeLines(job)) terminal.print(...line);
-    return exitCodeOfJob(job);
-  } finally {
-    view?.end();
-  }
-}
-
-async function lastState({ service, say }: Context, id: string, view: ProgressView | null): Promise<Job> {
-  for await (const { jobs, deleted, reset } of follow(service, { ids: [id] }, say)) {
-    const job = jobs.find((one) => one.id === id);
-    if (job && isFinished(job)) return job;
-    if (job) view?.show(job);
-    if (deleted.includes(id) || (reset && !job))
-      throw new JobError('job_not_found', `Job ${id} was deleted while it was followed.`, { id });
-  }
-  throw new JobError('unavailable', 'The service can be followed no more.');
-}

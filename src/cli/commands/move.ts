@@ -1,0 +1,43 @@
+import { CLIENT_OPTIONS } from '../args.js';
+import type { Command } from '../command.js';
+import { requireYes } from '../confirm.js';
+import { requireSource } from '../paths.js';
+import { isOnThisMachine } from '../service.js';
+import { FOLLOW_OPTIONS, makeAndFollow, pathsOf } from '../transfer.js';
+import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
+
+export const move: Command = {
+  name: 'move',
+  group: 'make',
+  args: 'SRC DEST',
+  minArgs: 2,
+  maxArgs: 2,
+  completes: 'files',
+  summary: 'copy, compare every byte, then delete the source files that are proved',
+  details:
+    'Nothing is deleted before every file is proved: both sides are read and compared, byte by byte, and the copy is written ' +
+    'through to the disk. A file that changed since the job began, or is no longer what was compared, stays. Each deletion is in ' +
+    'the log before it happens. With --per-file each file goes when it is proved, and only those that are not stay.',
+  options: [
+    ...TRANSFER_OPTIONS.filter(({ name }) => name !== 'verify'),
+    ...JOB_OPTIONS,
+    { name: 'per-file', describe: 'delete each file when it is proved, and do not wait for the others' },
+    { name: 'empty-folders', describe: 'remove the folders that are empty afterwards, too' },
+    { name: 'yes', short: 'y', describe: 'do not ask' },
+    ...FOLLOW_OPTIONS,
+    ...CLIENT_OPTIONS,
+  ],
+  examples: [
+    ['tallyman move ~/camera/ /mnt/archive/camera/', 'asks, copies, compares, deletes what is proved'],
+    ['tallyman move --yes --per-file --empty-folders ~/camera/ /mnt/archive/camera/', 'without a question, file by file'],
+  ],
+  async run(context, args) {
+    const [source, destination] = pathsOf(args);
+    if (isOnThisMachine(context.config)) requireSource(source);
+    await requireYes(args, `Delete the files in ${source} once their copies in ${destination} are proved?`);
+    const body = jobBody(args, 'rsync', { source, destination });
+    const mode = args.flag('per-file') ? ('per_file' as const) : ('after_verify' as const);
+    const deleteSource = { mode, confirmed: true, emptyFolders: args.flag('empty-folders') };
+    return makeAndFollow(context, args, { ...body, options: { ...body.options, deleteSource } } as typeof body);
+  },
+};

@@ -1,0 +1,288 @@
+import { lstat, rmdir, unlink } from 'node:fs/promises';
+import type { Deletion, Progress, Verification } from '../../actors/job.js';
+import { EngineStopped } from '../engines/engine.js';
+import { identityOf, proveFile, proveLink, type Identity, type Place, type Proof } from './file-proof.js';
+import { FolderWalk } from './folder.js';
+import { failed } from './preflight.js';
+import { showPath } from './show-path.js';
+import type { SourceFile, SourceList } from './source-list.js';
+
+/** What is deleted in one go, after one entry in the log. */
+const BATCH_FILES = 200;
+const BATCH_BYTES = 64 * 1024 * 1024;
+
+/** What the deletion is given. Everything that it does is told here. */
+export interface DeletionRun {
+  signal: AbortSignal;
+  onProgress(progress: Partial<Progress>): void;
+  /** Stores what is about to be deleted. Nothing is deleted before this has resolved. */
+  announce(lines: string[]): Promise<void>;
+  /** What became of one file. */
+  tell(file: SourceFile, outcome: 'deleted' | 'kept', why: string | null, sha256: string | null): void;
+}
+
+const NO_RUN: DeletionRun = {
+  signal: new AbortController().signal,
+  onProgress: () => undefined,
+  announce: () => Promise.reject(new Error('nothing may be deleted now')),
+  tell: () => undefined,
+};
+
+interface Proved {
+  file: SourceFile;
+  sha256: string | null;
+  copy: Identity;
+}
+
+/**
+ * Deletes the files of a source whose copies are proved: each was compared
+ * byte by byte in this attempt, is the very file that was listed before the
+ * copy, and neither it nor its copy has changed since.
+ */
+export class SourceDeletion {
+  readonly #list: SourceList;
+  #run: DeletionRun = NO_RUN;
+  readonly #source: FolderWalk;
+  readonly #copy: FolderWalk;
+  #proved: Proved[] = [];
+  #kept = new Map<string, number>();
+  #gone = 0;
+  #changed = 0;
+  #differing: string[] = [];
+  #filesEqual = 0;
+  #bytesCompared = 0;
+  readonly #bytesTotal: number;
+  #done = { filesDeleted: 0, bytesDeleted: 0, foldersDeleted: 0 };
+
+  constructor(list: SourceList) {
+    this.#list = list;
+    // At least 1: an empty file is whole at once.
+    this.#bytesTotal = Math.max(
+      1,
+      list.files.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+    this.#source = new FolderWalk(list.source);
+    // A copy whose name is not on the disk yet would be lost with the power.
+    this.#copy = new FolderWalk(list.target, (folder) => folder.sync());
+    this.#count('no copy is made of sockets, pipes and devices', list.special.length);
+  }
+
+  get deletion(): Deletion {
+    const kept = [...this.#kept].map(([why, files]) => ({ why, files }));
+    return { ...this.#done, filesKept: kept.reduce((sum, { files }) => sum + files, 0), kept: kept.slice(0, 20) };
+  }
+
+  get verification(): Verification {
+    const filesExpected = this.#list.files.length - this.#gone;
+    return {
+      method: 'bytes',
+      algorithm: 'sha256',
+      filesExpected,
+      filesEqual: this.#filesEqual,
+      mismatches: this.#differing.length + this.#changed,
+    };
+  }
+
+  /** Compares every file before the first is deleted. Rejects when one is not proved: then nothing may go. */
+  async proveAll(attempt: number, run: DeletionRun): Promise<Verification> {
+    this.#run = run;
+    for (const file of this.#list.files) await this.#prove(file);
+    this.#requireAllProved(attempt, 'Nothing was deleted.');
+    return this.verification;
+  }
+
+  /** Deletes what `proveAll` has proved. */
+  async deleteProved(run: DeletionRun): Promise<void> {
+    this.#run = run;
+    const proved = this.#proved;
+    for (let at = 0; at < proved.length; at += BATCH_FILES) await this.#delete(proved.slice(at, at + BATCH_FILES));
+  }
+
+  /** Proves and deletes file by file; what is not proved stays, and the job fails in the end for it. */
+  async proveAndDelete(attempt: number, run: DeletionRun): Promise<Verification> {
+    this.#run = run;
+    let batchBytes = 0;
+    for (const file of this.#list.files) {
+      if (await this.#prove(file)) batchBytes += file.bytes;
+      if (this.#proved.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) {
+        await this.#delete(this.#proved.splice(0));
+        batchBytes = 0;
+      }
+    }
+    await this.#delete(this.#proved.splice(0));
+    this.#requireAllProved(attempt, `${this.#done.filesDeleted} files that are proved were deleted, the others kept.`);
+    return this.verification;
+  }
+
+  /** Removes the listed folders that are empty by now, the innermost first; the source folder itself stays. */
+  async removeEmptyFolders(run: DeletionRun): Promise<void> {
+    this.#run = run;
+    const folders = this.#list.folders.toReversed();
+    for (let at = 0; at < folders.length; at += BATCH_FILES) {
+      this.#stopIfAsked();
+      const batch = folders.slice(at, at + BATCH_FILES);
+      await this.#run.announce(batch.map((name) => `Removing the folder if it is empty: ${showPath(name)}`));
+      for (const name of batch) await this.#removeFolder(name);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+    await this.#copy.close();
+  }
+
+  async #prove(file: SourceFile): Promise<boolean> {
+    this.#stopIfAsked();
+    const proof = await this.#proofOf(file);
+    if (proof === null) this.#gone++;
+    else if (proof.equal) {
+      this.#filesEqual++;
+      this.#proved.push({ file, ...proof });
+    } else {
+      if (proof.changed) this.#changed++;
+      else this.#differing.push(`${showPath(file.path)}: ${proof.why}`);
+      this.#keep(file, proof.why);
+    }
+    return proof?.equal ?? false;
+  }
+
+  /** `null` when the file is gone: there is nothing to delete then. */
+  async #proofOf(file: SourceFile): Promise<Proof | null> {
+    const { signal } = this.#run;
+    const onProgress = (progress: Partial<Progress>) => {
+      this.#run.onProgress(progress);
+    };
+    try {
+      const source = await this.#source.holderOf(file.path);
+      const copy = await this.#copyOf(file);
+      if (!copy) return { equal: false, why: 'there is no copy of it', changed: false };
+      if (file.type === 'link') return await proveLink(source, copy, file.identity);
+      const onBytes = (bytes: number) => {
+        this.#bytesCompared += bytes;
+        onProgress({
+          percent: (99.9 * this.#bytesCompared) / this.#bytesTotal,
+          bytesTransferred: this.#bytesCompared,
+          bytesTotal: this.#bytesTotal,
+          filesTransferred: this.#filesEqual,
+          filesTotal: this.#list.files.length,
+          currentFile: showPath(file.path),
+        });
+      };
+      return await proveFile(source, copy, file.identity, { signal, onBytes });
+    } catch (error) {
+      this.#stopIfAsked();
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      if (code === 'ENOENT') return null;
+      return { equal: false, why: `it cannot be compared (${code})`, changed: false };
+    }
+  }
+
+  async #copyOf({ copyPath }: SourceFile): Promise<Place | null> {
+    try {
+      return await this.#copy.holderOf(copyPath);
+    } catch (error) {
+      if (['ENOENT', 'ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+      throw error;
+    }
+  }
+
+  async #delete(batch: readonly Proved[]): Promise<void> {
+    if (batch.length === 0) return;
+    this.#stopIfAsked();
+    await this.#run.announce(batch.map(({ file, sha256 }) => announcement(file, sha256)));
+    for (const proved of batch) {
+      this.#stopIfAsked();
+      await this.#deleteOne(proved);
+    }
+  }
+
+  async #deleteOne({ file, sha256, copy }: Proved): Promise<void> {
+    const place = await this.#copyOf(file).catch(() => null);
+    try {
+      const source = await this.#source.holderOf(file.path);
+      const [now, there] = await Promise.all([identityAt(source), place && identityAt(place)]);
+      const changed = now === file.identity ? there !== copy && 'its copy changed or went away' : 'it changed';
+      if (changed) {
+        this.#keep(file, `${changed} after it was proved`);
+        return;
+      }
+      await unlink(source.folder.at(source.name));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      // Gone by itself: not deleted by this job.
+      if (code !== 'ENOENT') this.#keep(file, `it cannot be deleted (${code})`);
+      return;
+    }
+    this.#done.filesDeleted++;
+    this.#done.bytesDeleted += file.bytes;
+    this.#run.tell(file, 'deleted', null, sha256);
+    if (place && (await identityAt(place)) !== copy) throw wentTogether(file);
+    this.#run.onProgress({
+      filesTransferred: this.#done.filesDeleted,
+      filesTotal: this.#list.files.length,
+      currentFile: showPath(file.path),
+    });
+  }
+
+  async #removeFolder(name: string): Promise<void> {
+    try {
+      const [source, copy] = [await this.#source.holderOf(name), await this.#copy.holderOf(name)];
+      if (!(await lstat(copy.folder.at(copy.name))).isDirectory()) return;
+      await rmdir(source.folder.at(source.name));
+      this.#done.foldersDeleted++;
+    } catch (error) {
+      // It is not empty, or not ours to remove: it stays.
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    }
+  }
+
+  #keep(file: SourceFile, why: string): void {
+    this.#count(why);
+    this.#run.tell(file, 'kept', why, null);
+  }
+
+  #count(why: string, files = 1): void {
+    if (files > 0) this.#kept.set(why, (this.#kept.get(why) ?? 0) + files);
+  }
+
+  #stopIfAsked(): void {
+    if (this.#run.signal.aborted) throw new EngineStopped();
+  }
+
+  #requireAllProved(attempt: number, whatWasDone: string): void {
+    const [first] = this.#differing;
+    if (first !== undefined) {
+      throw failed(
+        'verification_failed',
+        `${this.#differing.length} of ${this.#list.files.length} files are not proved to be copied. ${whatWasDone} The first: ${first}.`,
+        'The log names each. A further attempt compares by content before it copies; if files differ again, check the disks and the memory.',
+        // The first attempt copies by size and time, those after it by content: that puts a copy right whose size and time deceive.
+        attempt === 1,
+      );
+    }
+    if (this.#changed > 0) {
+      throw failed(
+        'source_changed',
+        `${this.#changed} of ${this.#list.files.length} files changed after they were listed. ${whatWasDone}`,
+        'The job is tried again by itself; let it run while nothing writes to the source.',
+        true,
+      );
+    }
+  }
+}
+
+/** A folder deep in the tree that is mounted on both sides: found out with the first file, before a second one goes. */
+const wentTogether = ({ path }: SourceFile): Error =>
+  failed(
+    'source_is_destination',
+    `${showPath(path)} was deleted in the source and its copy changed with it: both are one place, mounted twice. Nothing more was deleted.`,
+    'Unmount one of them and choose another destination. The log has the names of what was deleted.',
+  );
+
+const announcement = (file: SourceFile, sha256: string | null): string =>
+  `Deleting in the source: ${showPath(file.path)} (${sha256 === null ? 'a link, its copy points to the same' : `${file.bytes} bytes, its copy is equal, sha256 ${sha256}`})`;
+
+const identityAt = async ({ folder, name }: Place): Promise<Identity | null> =>
+  lstat(folder.at(name), { bigint: true }).then(identityOf, () => null);
