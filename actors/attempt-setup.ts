@@ -1,6 +1,5 @@
 import { assign, enqueueActions, fromPromise, setup } from 'xstate';
 import type { AttemptSteps, Copied, Lease, Outcome, Renewal, StepRun, Totals } from './attempt-steps.js';
-import { JobError } from './errors.js';
 import { NO_PROGRESS, type Phase, type Progress, type Verification } from './job.js';
 
 /** What the machine of an attempt (`attempt.ts`) is made of: what it knows, hears, does and asks. */

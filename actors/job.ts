@@ -93,6 +93,13 @@ export const transferOptionsSchema = z.strictObject({
     })
     .default({ mode: 'never', confirmed: false, emptyFolders: false }),
   maxRetries: z.number().int().min(0).max(1000).default(10),
+  stallTimeoutSeconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(7 * 24 * 3600)
+    .default(900)
+    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 

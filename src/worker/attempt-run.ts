@@ -11,6 +11,7 @@ import type { AttemptFiles } from './attempt-files.js';
 import { checkSpace } from './free-space.js';
 import { OutcomeReport } from './outcome.js';
 import { checkPaths, failed, type RealPaths } from './preflight.js';
+import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings } from './source-step.js';
 
 /** Where the lines of a job's log go. */
@@ -87,7 +88,7 @@ export class AttemptRun implements AttemptSteps {
 
   async count(run: StepRun): Promise<Totals> {
     this.#say('info', 'Counting what is to be copied.');
-    const totals = await this.#engine().count(this.#task(), this.#runOf(run));
+    const totals = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched)));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
     if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
     if (this.#paths && this.#task().options.deleteSource.mode !== 'never') {
@@ -105,7 +106,7 @@ export class AttemptRun implements AttemptSteps {
 
   async transfer(totals: Totals, run: StepRun): Promise<Copied> {
     this.#say('info', 'Copying.');
-    const copied = await this.#engine().transfer(this.#task(), totals, this.#runOf(run));
+    const copied = await this.#watched(run, (watched) => this.#engine().transfer(this.#task(), totals, this.#runOf(watched)));
     this.#say('info', `Copied ${number(copied.filesTransferred)} files with ${number(copied.bytesTransferred)} bytes${this.#took()}`);
     const warnings = copied.warnings.slice(0, WARNINGS).map((text) => text.slice(0, WARNING_CHARS));
     return { ...copied, warnings };
@@ -116,7 +117,7 @@ export class AttemptRun implements AttemptSteps {
     if (task.options.deleteSource.mode === 'after_verify') return this.#requireSource().proveAll(run);
     const method = task.options.verify === 'size' ? 'size' : 'checksum';
     this.#say('info', `Verifying by ${method}.`);
-    const verification = await this.#engine().verify(task, method, this.#runOf(run));
+    const verification = await this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched)));
     const { filesExpected, filesEqual, mismatches, algorithm } = verification;
     const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? method}`;
     if (mismatches > 0 || filesEqual < filesExpected) {
@@ -166,6 +167,18 @@ export class AttemptRun implements AttemptSteps {
     await this.#source?.close();
     this.#tools.keeper.forget(this.#name);
     await this.#tools.files.remove(this.#attempt.id, this.#attempt.attempt);
+  }
+
+  /** Runs a step that is ended when nothing moves any more. */
+  #watched<T>(run: StepRun, step: (run: StepRun) => Promise<T>): Promise<T> {
+    const limits = {
+      attempt: this.#name,
+      limitMs: this.#task().options.stallTimeoutSeconds * 1000,
+      warn: (text: string) => {
+        this.#say('warning', text);
+      },
+    };
+    return withStallWatch(limits, run.signal, (signal) => step({ ...run, signal }));
   }
 
   #requireSource(): SourceStep {
