@@ -25,6 +25,13 @@ export interface RememberedKey {
 
 const isFinished = (status: JobStatus): boolean => (FINISHED_STATUSES as readonly JobStatus[]).includes(status);
 
+/** What jobs have that were stored by a version before these fields. */
+const LATER_FIELDS: Pick<Job, 'after'> = { after: [] };
+
+/** Most changes are of progress, and touch no index. */
+const isIndexedAlike = (old: Job, job: Job): boolean =>
+  old.status === job.status && old.priority === job.priority && old.retryAt === job.retryAt && old.after === job.after;
+
 /**
  * All jobs, with what makes lists, the queue and cleanup quick. Iterating
  * `entries` goes from the job that has not changed for longest to the newest
@@ -52,18 +59,17 @@ export class JobTable {
     const old = this.entries.get(job.id);
     if (old) {
       this.entries.delete(job.id);
-      if (old.job.status !== job.status || old.job.priority !== job.priority || old.job.retryAt !== job.retryAt) {
-        this.#leaveIndexes(old.job);
-        this.#enterIndexes(job);
-      }
       this.liveBytes -= old.text.length;
     } else {
       this.countByType.set(job.type, (this.countByType.get(job.type) ?? 0) + 1);
       if (entry.key) this.#idByKey.set(entry.key[0], job.id);
-      this.#enterIndexes(job);
     }
     this.entries.set(job.id, entry);
     this.liveBytes += entry.text.length;
+    if (old && isIndexedAlike(old.job, job)) return;
+    if (old) this.#leaveIndexes(old.job);
+    this.#enterIndexes(job);
+    this.queue.reconsiderDependents(job.id);
   }
 
   delete(id: string): void {
@@ -73,6 +79,7 @@ export class JobTable {
     this.countByType.set(old.job.type, (this.countByType.get(old.job.type) ?? 1) - 1);
     if (old.key) this.#idByKey.delete(old.key[0]);
     this.#leaveIndexes(old.job);
+    this.queue.reconsiderDependents(id);
     this.liveBytes -= old.text.length;
   }
 
@@ -110,10 +117,11 @@ export class JobTable {
       // A carried record brings the whole history, any other what it adds.
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
+      const job = 'after' in change.put ? change.put : { ...(change.put as Job), ...LATER_FIELDS };
       this.put(
         withNotes({
-          job: change.put,
-          text: JSON.stringify(change.put),
+          job,
+          text: JSON.stringify(job),
           key: change.key ?? old?.key,
           notes,
           notesDropped: (record.kind === 'carried' ? change.notesDropped : old?.notesDropped) ?? 0,

@@ -140,6 +140,7 @@ export const jobSchema = z.object({
   retries: z.number().int().describe('attempts repeated by themselves since the last start, resume or retry by a person'),
   worker: z.string().nullable(),
   runAt: timestamp.nullable(),
+  after: z.array(z.string()).describe('ids of jobs that have to be completed before it may run; none once it has run'),
   retryAt: timestamp.nullable(),
   error: jobFailureSchema.nullable(),
   warnings: z.array(z.string()),

@@ -11,6 +11,7 @@ export const LIMITS = {
   inputBytes: 64 * 1024,
   pathChars: 4096,
   idsPerRequest: 1_000,
+  afterPerJob: 32,
   jobsPerCreateMany: 1_000,
   updatesPerRequest: 1_000,
   listDefault: 100,

@@ -33,11 +33,15 @@ const path = z.string().min(1).max(LIMITS.pathChars);
 const deletion = deletionSchema.optional().describe('what this attempt deleted in the source');
 const idempotencyKey = z.string().min(1).max(200).optional();
 
+/** Within `create_many` also `#0`, `#1` …: an earlier job of the same request. */
+const after = z.array(z.union([z.string().regex(/^#\d{1,3}$/), id])).max(LIMITS.afterPerJob);
+
 const anyJob = {
   name: nameSchema.optional(),
   labels: labelsSchema.default({}),
   priority: z.number().int().min(-100).max(100).default(0),
   runAt: z.iso.datetime({ offset: true }).nullable().default(null),
+  after: after.optional(),
   start: z.boolean().default(true),
   idempotencyKey,
 };
@@ -103,6 +107,7 @@ export const REQUESTS = {
     name: nameSchema.optional(),
     labels: labelsSchema.optional(),
     priority: z.number().int().min(-100).max(100).optional(),
+    after: after.optional().describe('fewer of the jobs that it waits for'),
     options: z.record(z.string(), z.unknown()).optional().describe('the options to change; others stay'),
   }),
   progress: z.union([progressUpdate, z.strictObject({ updates: z.array(progressUpdate).min(1).max(LIMITS.updatesPerRequest) })]),

@@ -1,7 +1,7 @@
 import type { Job } from './job.js';
 import { OrderedSet } from './ordered-set.js';
 
-/** The queued jobs: ready for a claim, by type and in the order in which they are to run, or waiting for a time. */
+/** The queued jobs: ready for a claim, by type and in the order in which they are to run, or waiting for a time or for other jobs. */
 export class RunQueue {
   /** Higher after anything that may let a claim find a job which found none before. */
   changes = 0;
@@ -11,6 +11,8 @@ export class RunQueue {
   /** `time|id`, and the time by id. */
   readonly #delayed = new OrderedSet();
   readonly #delayedUntil = new Map<string, string>();
+  /** By id: the jobs that name it in `after`. */
+  readonly #dependents = new Map<string, Set<string>>();
 
   constructor(jobOf: (id: string) => Job | undefined) {
     this.#jobOf = jobOf;
@@ -18,17 +20,40 @@ export class RunQueue {
 
   add(job: Job): void {
     this.changes += 1;
-    if (job.status !== 'queued') return;
-    const notBefore = job.retryAt ?? job.runAt;
-    if (notBefore === null) this.#readyOf(job.type).add(queueKey(job));
-    else this.#delay(job.id, notBefore);
+    for (const id of job.after) {
+      const dependents = this.#dependents.get(id);
+      if (dependents) dependents.add(job.id);
+      else this.#dependents.set(id, new Set([job.id]));
+    }
+    this.#enter(job);
   }
 
   remove(job: Job): void {
-    this.changes += 1;
-    if (job.status !== 'queued') return;
-    this.#readyOf(job.type).delete(queueKey(job));
-    this.#undelay(job.id);
+    for (const id of job.after) {
+      const dependents = this.#dependents.get(id);
+      dependents?.delete(job.id);
+      if (dependents?.size === 0) this.#dependents.delete(id);
+    }
+    this.#leave(job);
+  }
+
+  dependentsOf(id: string): readonly string[] {
+    return [...(this.#dependents.get(id) ?? [])];
+  }
+
+  /** A job has another status, is new or gone: those that wait for it may run now, or have to wait again. */
+  reconsiderDependents(id: string): void {
+    for (const dependent of this.#dependents.get(id) ?? []) {
+      const job = this.#jobOf(dependent);
+      if (!job) continue;
+      this.#leave(job);
+      this.#enter(job);
+    }
+  }
+
+  /** The jobs of `after` that have not completed. */
+  openOf(job: Job): readonly string[] {
+    return job.after.filter((id) => this.#jobOf(id)?.status !== 'completed');
   }
 
   /** Ids of jobs of `type` that wait for a worker now, in the order in which they are to run. */
@@ -52,6 +77,19 @@ export class RunQueue {
     }
     if (any) this.changes += 1;
     return any;
+  }
+
+  #enter(job: Job): void {
+    if (job.status !== 'queued' || this.openOf(job).length > 0) return;
+    const notBefore = job.retryAt ?? job.runAt;
+    if (notBefore === null) this.#readyOf(job.type).add(queueKey(job));
+    else this.#delay(job.id, notBefore);
+  }
+
+  #leave(job: Job): void {
+    if (job.status !== 'queued') return;
+    this.#readyOf(job.type).delete(queueKey(job));
+    this.#undelay(job.id);
   }
 
   #delay(id: string, until: string): void {

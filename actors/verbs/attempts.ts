@@ -23,6 +23,7 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
       attempt: job.attempt + 1,
       worker,
       runAt: null,
+      after: [],
       retryAt: null,
       error: null,
       warnings: [],

@@ -55,7 +55,17 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
   requireNext(job, 'update');
   const { name = job.name, labels = job.labels, priority = job.priority } = body;
   const options = body.options ? mergedOptions(job, body.options) : job.options;
-  return context.draft.put(change(context, job, { name, labels, priority, options }), { verb: 'update' });
+  const after = body.after ? fewerOf(job, body.after) : job.after;
+  return context.draft.put(change(context, job, { name, labels, priority, options, after }), { verb: 'update' });
+}
+
+/** `after` may only get shorter: with jobs that were made later two could wait for one another. */
+function fewerOf(job: Job, after: readonly string[]): string[] {
+  const added = after.find((id) => !job.after.includes(id));
+  if (added === undefined) return [...new Set(after)];
+  throw new JobError('invalid_request', `after: job ${job.id} does not wait for ${added}. Jobs can only be taken out of "after".`, {
+    field: 'after',
+  });
 }
 
 function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
@@ -69,10 +79,21 @@ export function remove(context: VerbContext, id: string, ifVersion?: number): vo
   const { job } = requireEntry(context, id);
   requireVersion(job, ifVersion);
   requireNext(job, 'delete');
+  if (job.status === 'completed') letGo(context, id);
   context.draft.delete(id, context.nowMs + LIMITS.keyMemoryMs);
 }
 
-/** Forgets finished jobs, the oldest first. At most `LIMITS.cleanupPerRequest` at once, and what half a record takes; `remaining` says how many more there are. */
+/** A completed job that is deleted has still completed: those that wait for it need not know it any more. */
+function letGo(context: VerbContext, id: string): void {
+  const { table } = context.draft;
+  for (const dependent of table.queue.dependentsOf(id)) {
+    const { job } = requireEntry(context, dependent);
+    const after = job.after.filter((other) => other !== id);
+    context.draft.put(change(context, job, { after }), { verb: 'delete', note: `job ${id}, which had completed, is gone` });
+  }
+}
+
+/** Forgets finished jobs, the oldest first, but none that another job still waits for. At most `LIMITS.cleanupPerRequest` at once, and what half a record takes; `remaining` says how many more there are. */
 export function cleanup(context: VerbContext, body: Requests['cleanup']): string {
   const { table } = context.draft;
   const finishedBefore = new Date(Math.max(0, context.nowMs - body.olderThanSeconds * 1000)).toISOString();
@@ -84,7 +105,7 @@ export function cleanup(context: VerbContext, body: Requests['cleanup']): string
     if (newer <= body.keepLast || key.slice(0, bar) > finishedBefore) break;
     const id = key.slice(bar + 1);
     newer -= 1;
-    if (statuses.has(table.get(id)?.job.status ?? '')) old.push(id);
+    if (statuses.has(table.get(id)?.job.status ?? '') && table.queue.dependentsOf(id).length === 0) old.push(id);
   }
   const now: string[] = [];
   const bytesBefore = context.draft.bytes;

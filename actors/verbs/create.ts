@@ -37,10 +37,14 @@ export function create(context: VerbContext, body: Requests['create']): Entry {
 
 /** All of them or none: the first that is refused takes the others with it. */
 export function createMany(context: VerbContext, { jobs, idempotencyKey }: Requests['create_many']): string {
+  const ids: string[] = [];
   const texts = jobs.map((item, index) => {
-    const body = parseRequest(createSchemaFor(item), item, `jobs[${index}].`);
+    const parsed = parseRequest(createSchemaFor(item), item, `jobs[${index}].`);
+    const body = { ...parsed, after: parsed.after?.map((word) => (word.startsWith('#') ? (ids[Number(word.slice(1))] ?? word) : word)) };
     const key = body.idempotencyKey ?? (idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`);
-    return create(context, key === undefined ? body : { ...body, idempotencyKey: key }).text;
+    const { job, text } = create(context, key === undefined ? body : { ...body, idempotencyKey: key });
+    ids.push(job.id);
+    return text;
   });
   return `{"jobs":[${texts.join(',')}]}`;
 }
@@ -57,6 +61,7 @@ function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: re
 /** Values that most jobs have in common are kept once: a hundred thousand jobs then cost less memory and less collecting. */
 const NO_LABELS: Job['labels'] = Object.freeze({});
 const NO_WARNINGS: Job['warnings'] = [];
+const NOBODY: Job['after'] = [];
 const DEFAULT_OPTIONS = [transferOptionsSchema.parse({}), ownOptionsSchema.parse({})].map((options) => ({
   options,
   text: JSON.stringify(options),
@@ -96,6 +101,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     worker: null,
     runAt: body.runAt === null ? null : new Date(body.runAt).toISOString(),
     retryAt: null,
+    after: body.after ? afterOf(context, body.after) : NOBODY,
     error: null,
     warnings: NO_WARNINGS,
     verification: null,
@@ -106,6 +112,18 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     startedAt: null,
     finishedAt: null,
   };
+}
+
+/** Jobs that are there: a job can only wait for older ones, so none waits for itself round a corner. */
+function afterOf({ draft: { table } }: VerbContext, after: readonly string[]): string[] {
+  const missing = after.find((id) => !table.get(id));
+  if (missing !== undefined) {
+    throw new JobError('job_not_found', `after: there is no job ${missing}. Name jobs that are there; "list" shows them.`, {
+      field: 'after',
+      id: missing,
+    });
+  }
+  return [...new Set(after)];
 }
 
 function checkTransfer({ roots }: VerbContext, { type, source, destination, options }: CreateTransfer): void {

@@ -39,10 +39,25 @@ function reasonsOf(context: VerbContext, job: Job): Reason[] {
   if (job.status === 'pending') return [reason('not_started', 'It has not been started: "start" puts it into the queue.')];
   if (job.status === 'paused') return [reason('paused', 'It is paused: "resume" goes on with it.')];
   if (job.status !== 'queued') return [];
-  const reasons = [...times(context, job), ...RULES.flatMap((rule) => rule(context, job) ?? [])];
+  const reasons = [...others(context, job), ...times(context, job), ...RULES.flatMap((rule) => rule(context, job) ?? [])];
   if (reasons.length > 0) return reasons;
   return [reason('worker', `It can run: it waits for its turn and a free worker that takes jobs of type ${job.type}.`)];
 }
+
+/** The jobs of `after`: those that may still complete, and those that will not by themselves. */
+function others({ draft: { table } }: VerbContext, job: Job): Reason[] {
+  const open = table.queue.openOf(job);
+  const ended = open.filter((id) => ENDED.has(table.get(id)?.job.status));
+  const alive = open.filter((id) => !ended.includes(id));
+  const stuck = `${listOf(ended)} failed, was cancelled or was deleted, and will not complete by itself: retry it, or take it out of "after" with "update".`;
+  return [
+    ...(alive.length > 0 ? [reason('after', `It is to run after ${listOf(alive)} completed.`, alive)] : []),
+    ...(ended.length > 0 ? [reason('after_ended', stuck, ended)] : []),
+  ];
+}
+
+const ENDED: ReadonlySet<Job['status'] | undefined> = new Set(['failed', 'cancelled', undefined]);
+const listOf = (ids: readonly string[]): string => `job ${ids.join(', ')}`;
 
 function times({ nowIso }: VerbContext, { retryAt, runAt, error }: Job): Reason[] {
   if (retryAt !== null && retryAt > nowIso)

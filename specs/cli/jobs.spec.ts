@@ -129,6 +129,12 @@ describe('Ctrl-C while a job is followed', () => {
 });
 
 describe('create', () => {
+  test('--after waits for other jobs, and show says so', async () => {
+    const first = await pendingJob();
+    const { stdout } = await run('create', '--type', 'report', '--after', first.slice(-8));
+    expect((await run('show', stdout.trim())).stdout).toMatch(new RegExp(`^waits +.*after job ${first} completed`, 'm'));
+  });
+
   test('makes a job of an own type from stdin, and once for one key', async () => {
     const args = ['create', '--type', 'report', '--input', '-', '--idempotency-key', 'order-17', '--priority', '-5'];
     const ids = [await runCli(args, { ...options, stdin: '{"month":7}' }), await runCli(args, { ...options, stdin: '{"month":7}' })];

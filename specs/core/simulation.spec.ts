@@ -50,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function bodyOf(verb: Verb, id: string, key: number): object {
   switch (verb) {
     case 'create':
-      return { type: 'probe', ...(key > 0 ? { idempotencyKey: `k${key}` } : {}) };
+      return { type: 'probe', ...(key > 0 ? { idempotencyKey: `k${key}` } : {}), ...(key < 2 && id !== 'nobody' ? { after: [id] } : {}) };
     case 'claim':
       return { worker: 'w', types: ['probe'], waitMs: key * 100 };
     case 'progress':

@@ -22,6 +22,7 @@ export const sampleJob = (fields: Partial<Job> = {}): Job => ({
   retries: 0,
   worker: null,
   runAt: null,
+  after: [],
   retryAt: null,
   error: null,
   warnings: [],

@@ -119,6 +119,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ...endPairs(job),
     ['created', at(job.createdAt)],
     ['starts', at(job.runAt)],
+    ['after', job.after.join(', ') || null],
     ['started', at(job.startedAt)],
     ['tries again', at(job.retryAt)],
     ['finished', at(job.finishedAt)],

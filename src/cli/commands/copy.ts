@@ -27,7 +27,7 @@ export const copy: Command = {
   ],
   async run(context, args) {
     const [source, destination] = pathsOf(args);
-    const body = jobBody(args, 'rsync', { source, destination });
+    const body = await jobBody(context.service, args, 'rsync', { source, destination });
     if (isOnThisMachine(context.config)) requireSource(source);
     return makeAndFollow(context, args, body);
   },

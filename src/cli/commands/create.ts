@@ -5,6 +5,7 @@ import { CLIENT_OPTIONS, usageError, type Args } from '../args.js';
 import type { Command } from '../command.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { absolutePath } from '../paths.js';
+import type { Service } from '../service.js';
 import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
 export const create: Command = {
@@ -32,7 +33,7 @@ export const create: Command = {
     ['jq . order.json | tallyman create --type order --input - --idempotency-key order-17', 'made once, however often it is sent'],
   ],
   async run({ service, terminal, json }, args) {
-    const body = await bodyOf(args);
+    const body = await bodyOf(service, args);
     const key = args.text('idempotency-key');
     const job = await (await service.client()).create(body, key === undefined ? {} : { idempotencyKey: key });
     if (json) terminal.json(job);
@@ -41,7 +42,7 @@ export const create: Command = {
   },
 };
 
-async function bodyOf(args: Args): Promise<RequestBody<'create'>> {
+async function bodyOf(service: Service, args: Args): Promise<RequestBody<'create'>> {
   const type = args.text('type') ?? (args.flag('input') ? null : 'rsync');
   if (type === null) throw usageError('--input is for jobs of your own type: give --type too.');
   const [source, destination] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
@@ -51,11 +52,11 @@ async function bodyOf(args: Args): Promise<RequestBody<'create'>> {
     if (source === undefined || destination === undefined)
       throw usageError(`A job of type ${type} needs SRC and DEST. A type of your own is given with --type.`);
     if (args.flag('input')) throw usageError(`A job of type ${type} takes no --input.`);
-    return { ...jobBody(args, type, { source, destination }), ...more };
+    return { ...(await jobBody(service, args, type, { source, destination })), ...more };
   }
   if (source !== undefined) throw usageError(`A job of type ${JSON.stringify(type)} takes no SRC and DEST: put them into --input.`);
   const input = await inputOf(args);
-  return { ...jobBody(args, type, null), ...more, ...(input === undefined ? {} : { input }) };
+  return { ...(await jobBody(service, args, type, null)), ...more, ...(input === undefined ? {} : { input }) };
 }
 
 async function inputOf(args: Args): Promise<unknown> {

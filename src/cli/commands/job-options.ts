@@ -3,12 +3,15 @@ import type { RequestBody } from '../../job-client.js';
 import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
 import { parseSize } from '../format.js';
+import { resolveIds } from '../ids.js';
+import type { Service } from '../service.js';
 
 /** The flags that say what a job is, for `copy` and `create`. */
 export const JOB_OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', describe: 'a name for people' },
   { name: 'label', value: 'KEY=VALUE', multiple: true, describe: 'a label; may be repeated' },
   { name: 'priority', value: 'N', describe: 'from -100 to 100; higher runs first' },
+  { name: 'after', value: 'ID', multiple: true, describe: 'run only when that job has completed; may be repeated' },
   { name: 'max-retries', value: 'N', describe: 'attempts after the first that fails (default 10)' },
 ];
 
@@ -27,14 +30,21 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
 const TRANSFER_ONLY = TRANSFER_OPTIONS.map((option) => option.name);
 
 /** The part of a create request that the flags say. */
-export function jobBody(args: Args, type: string, paths: { source: string; destination: string } | null): RequestBody<'create'> {
+export async function jobBody(
+  service: Service,
+  args: Args,
+  type: string,
+  paths: { source: string; destination: string } | null,
+): Promise<RequestBody<'create'>> {
   const name = args.text('name');
   const priority = args.whole('priority');
   const maxRetries = args.whole('max-retries');
+  const after = args.words('after');
   const body = {
     labels: args.pairs('label'),
     ...(name === undefined ? {} : { name }),
     ...(priority === undefined ? {} : { priority }),
+    ...(after.length === 0 ? {} : { after: await resolveIds(service, after) }),
   };
   const retries = maxRetries === undefined ? {} : { maxRetries };
   if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...retries } };

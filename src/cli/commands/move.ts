@@ -35,7 +35,7 @@ export const move: Command = {
     const [source, destination] = pathsOf(args);
     if (isOnThisMachine(context.config)) requireSource(source);
     await requireYes(args, `Delete the files in ${source} once their copies in ${destination} are proved?`);
-    const body = jobBody(args, 'rsync', { source, destination });
+    const body = await jobBody(context.service, args, 'rsync', { source, destination });
     const mode = args.flag('per-file') ? ('per_file' as const) : ('after_verify' as const);
     const deleteSource = { mode, confirmed: true, emptyFolders: args.flag('empty-folders') };
     return makeAndFollow(context, args, { ...body, options: { ...body.options, deleteSource } } as typeof body);
