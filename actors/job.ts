@@ -9,12 +9,20 @@ export const FINISHED_STATUSES = ['completed', 'failed', 'cancelled'] as const s
 export const PHASES = ['preflight', 'counting', 'transferring', 'verifying', 'deleting_source'] as const;
 export type Phase = (typeof PHASES)[number];
 
+/** What became of one file of an attempt. `differs` and `missing` are a verification's findings; `kept` is a source file that was not deleted. */
+export const FILE_OUTCOMES = ['transferred', 'equal', 'differs', 'missing', 'failed', 'skipped', 'deleted', 'kept'] as const;
+export type FileOutcome = (typeof FILE_OUTCOMES)[number];
+
 /** Types that move files: they have `source` and `destination`. Every other type has `input`. */
 export const TRANSFER_TYPES = ['rsync', 'rclone'] as const;
 export type TransferType = (typeof TRANSFER_TYPES)[number];
 export const isTransferType = (type: string): type is TransferType => (TRANSFER_TYPES as readonly string[]).includes(type);
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** How many files had each outcome. */
+export const fileCountsSchema = z.partialRecord(z.enum(FILE_OUTCOMES), count);
+export type FileCounts = z.infer<typeof fileCountsSchema>;
+
 const timestamp = z.string().describe('ISO 8601, UTC, milliseconds');
 
 /** Progress of the current phase. `null` where it is not known yet; `percent` never falls within a phase. */

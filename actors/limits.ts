@@ -34,6 +34,12 @@ export const LIMITS = {
   logQueueBytes: 4 * 1024 * 1024,
   logStoreBytes: 1024 * 1024 * 1024,
   logReaders: 256,
+  /** Files of one attempt that are told one by one (what comes after is only counted), and in one answer. */
+  filesPerAttempt: 1_000_000,
+  filesPerAnswer: 5_000,
+  /** Of one attempt, while the store does not take its files; of all jobs together in the store. */
+  fileQueueBytes: 4 * 1024 * 1024,
+  fileStoreBytes: 2 * 1024 * 1024 * 1024,
   /** Requests to `changes` and `logs` over NATS that wait for news. */
   parkedPolls: 1_024,
   watchSnapshotJobs: 10_000,

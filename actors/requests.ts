@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  FILE_OUTCOMES,
   FINISHED_STATUSES,
   JOB_STATUSES,
   PHASES,
@@ -148,7 +149,7 @@ export type Requests = { [V in Verb]: z.infer<(typeof REQUESTS)[V]> };
 export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history', 'why']);
 
 /**
- * Verbs that read the journal and the logs, answered by a gateway and not by
+ * Verbs that read the journal, the logs and the files, answered by a gateway and not by
  * the JobManager, so that a thousand watchers cost it nothing.
  */
 export const READER_REQUESTS = {
@@ -167,6 +168,14 @@ export const READER_REQUESTS = {
     text: z.string().max(200).optional(),
     limit: z.number().int().min(1).max(LIMITS.logLinesPerAnswer).default(1000),
     waitMs,
+  }),
+  files: z.strictObject({
+    id,
+    attempt: attempt.optional().describe('default: the newest'),
+    outcome: z.array(z.enum(FILE_OUTCOMES)).min(1).max(FILE_OUTCOMES.length).optional(),
+    text: z.string().max(200).optional().describe('what the path or the cause holds'),
+    after: z.number().int().min(0).default(0).describe('`next` of the page before'),
+    limit: z.number().int().min(1).max(LIMITS.filesPerAnswer).default(1000),
   }),
 } as const;
 

@@ -3,7 +3,7 @@ import { connect, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { READER_VERBS, VERBS } from '../actors/requests.js';
 import { connectNats } from '../src/nats/connection.js';
-import { ensureLogsStream } from '../src/nats/log-stream.js';
+import { ensureJobStreams } from '../src/nats/job-streams.js';
 import { journalFeed } from '../src/nats/stream-feed.js';
 import { INBOX_PREFIX, subjectsOf, type Role } from '../src/subjects.js';
 import { startTestNats, type TestNats } from './support/nats-server.js';
@@ -14,8 +14,9 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   const subjects = subjectsOf(prefix);
   const verbs = [...VERBS, ...READER_VERBS].map((verb) => subjects.verb(verb));
   const readers = READER_VERBS.map((verb) => subjects.verb(verb));
-  const { journalStream, logsStream, journal } = subjects;
+  const { journalStream, logsStream, filesStream, journal } = subjects;
   const log = subjects.log('01ABC', 1);
+  const file = subjects.files('01ABC', 1, 'failed');
   const inbox = (role: Role) => `${INBOX_PREFIX[role]}.abc.1`;
 
   const followingJournal = [
@@ -32,7 +33,7 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   ];
   const owning = (stream: string) => ['INFO', 'CREATE', 'UPDATE', 'PURGE'].map((action) => `$JS.API.STREAM.${action}.${stream}`);
   const nobodys = [
-    ...[journalStream, logsStream].flatMap((stream) => [
+    ...[journalStream, logsStream, filesStream].flatMap((stream) => [
       `$JS.API.STREAM.DELETE.${stream}`,
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
       `$JS.API.STREAM.SNAPSHOT.${stream}`,
@@ -42,7 +43,7 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     '$JS.API.STREAM.CREATE.OTHER',
     '$JS.API.STREAM.INFO.OTHER',
     '$JS.API.ACCOUNT.PURGE.x',
-    ...[journalStream, logsStream].flatMap((stream) => [
+    ...[journalStream, logsStream, filesStream].flatMap((stream) => [
       `$JS.API.CONSUMER.INFO.${stream}.name`,
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.name`,
       `$JS.API.DIRECT.GET.${stream}`,
@@ -56,9 +57,23 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   const mayPublish: Record<Role, string[]> = {
     manager: [subjects.verb('cleanup'), inbox('manager'), inbox('gateway'), inbox('worker'), inbox('client')],
     journal: [journal, '$JS.API.INFO', ...following(journalStream), ...owning(journalStream), `$JS.API.STREAM.MSG.GET.${journalStream}`],
-    logs: owning(logsStream),
-    gateway: [...verbs, '$SRV.PING', ...followingJournal, ...following(logsStream), inbox('gateway'), inbox('worker'), inbox('client')],
-    worker: [...['claim', 'heartbeat', 'progress', 'complete', 'fail', 'release', 'get'].map((verb) => `${prefix}.jobs.${verb}`), log],
+    logs: [...owning(logsStream), ...owning(filesStream)],
+    gateway: [
+      ...verbs,
+      '$SRV.PING',
+      ...followingJournal,
+      ...following(logsStream),
+      ...following(filesStream),
+      `$JS.API.STREAM.MSG.GET.${filesStream}`,
+      inbox('gateway'),
+      inbox('worker'),
+      inbox('client'),
+    ],
+    worker: [
+      ...['claim', 'heartbeat', 'progress', 'complete', 'fail', 'release', 'get', 'files'].map((verb) => `${prefix}.jobs.${verb}`),
+      log,
+      file,
+    ],
     client: [...verbs, '$SRV.PING'],
   };
   const maySubscribe: Record<Role, string[]> = {
@@ -79,6 +94,8 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     journal,
     subjects.allLogs,
     log,
+    subjects.allFiles,
+    file,
     `${prefix}.>`,
   ]);
 
@@ -110,7 +127,7 @@ describe('against raw connections', () => {
     const jsm = await owner.jetstreamManager();
     await jsm.streams.add({ name: 'tallyman_JOURNAL', subjects: ['tallyman.journal'] });
     const logs = await connectNats(nats.logins.logs, 'logs');
-    await ensureLogsStream(await logs.jetstreamManager({ checkAPI: false }), 'tallyman');
+    await ensureJobStreams(await logs.jetstreamManager({ checkAPI: false }), 'tallyman');
     await logs.close();
     await owner.jetstream().publish('tallyman.journal', 'a record');
   });
@@ -143,6 +160,8 @@ describe('against raw connections', () => {
   /** What each may publish and is answered: the answer must not go into the journal, wherever it is sent. */
   const answered: [Role, string][] = [
     ['worker', 'tallyman.logs.01ABC.1'],
+    ['worker', 'tallyman.files.01ABC.1.failed'],
+    ['gateway', '$JS.API.STREAM.MSG.GET.tallyman_FILES'],
     ['gateway', 'tallyman.feed_api.STREAM.INFO.tallyman_JOURNAL'],
     ['gateway', '$JS.API.STREAM.INFO.tallyman_LOGS'],
     ['gateway', 'tallyman.jobs.get'],

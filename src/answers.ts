@@ -1,6 +1,7 @@
-import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
+import type { FileCounts, HistoryEntry, Job, JobStatus } from '../actors/job.js';
 import type { ErrorBody } from '../actors/errors.js';
 import type { Reason } from '../actors/reasons.js';
+import type { FileRecord } from './file-record.js';
 import type { LogLine } from './log-line.js';
 
 /** One of many: the answer for that item, or why it was refused. */
@@ -51,4 +52,6 @@ export interface Answers {
   release: Job;
   changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean };
   logs: { lines: LogLine[]; last: number };
+  /** `next` is null at the end; `counts`, on the first page, is of all files of the attempt, once they are stored. */
+  files: { attempt: number; files: FileRecord[]; next: number | null; counts?: FileCounts | undefined };
 }

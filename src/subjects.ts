@@ -1,3 +1,4 @@
+import type { FileOutcome } from '../actors/job.js';
 import type { ReaderVerb, Verb } from '../actors/requests.js';
 
 /**
@@ -18,6 +19,10 @@ export const subjectsOf = (prefix: string) => ({
   log: (jobId: string, attempt: number) => `${prefix}.logs.${jobId}.${attempt}`,
   logsOfJob: (jobId: string) => `${prefix}.logs.${jobId}.*`,
   allLogs: `${prefix}.logs.>`,
+  filesStream: `${prefix}_FILES`,
+  files: (jobId: string, attempt: number, outcome: FileOutcome | 'counts' | '*') => `${prefix}.files.${jobId}.${attempt}.${outcome}`,
+  filesOfJob: (jobId: string) => `${prefix}.files.${jobId}.>`,
+  allFiles: `${prefix}.files.>`,
 });
 export type Subjects = ReturnType<typeof subjectsOf>;
 

@@ -3,6 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import { transferOptionsSchema, type Progress, type TransferOptions } from '../../actors/job.js';
+import type { FileEntry } from '../../src/file-record.js';
 import type { LogLine } from '../../src/log-line.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../../src/engines/engine.js';
 import type { Tool } from '../../src/tools.js';
@@ -27,12 +28,22 @@ export class Bench implements Run {
   readonly progress: Partial<Progress>[] = [];
   readonly lines: { level: LogLine['level']; stream: LogLine['stream']; text: string }[] = [];
 
+  readonly files: FileEntry[] = [];
+
   onProgress(progress: Partial<Progress>): void {
     this.progress.push(progress);
   }
 
   log(level: LogLine['level'], stream: LogLine['stream'], text: string): void {
     this.lines.push({ level, stream, text });
+  }
+
+  file(entry: FileEntry): void {
+    this.files.push(entry);
+  }
+
+  roomForFiles(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** All that was told about one number, in order, without what is not known. */

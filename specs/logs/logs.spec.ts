@@ -7,7 +7,7 @@ import type { LogLine } from '../../src/log-line.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { monitorOf } from '../../src/nats/connection-monitor.js';
 import { LogReader, type LogQuery } from '../../src/nats/log-reader.js';
-import { ensureLogsStream } from '../../src/nats/log-stream.js';
+import { ensureJobStreams } from '../../src/nats/job-streams.js';
 import { LogWriter } from '../../src/nats/log-writer.js';
 import { startTestNats, type TestNats } from '../support/nats-server.js';
 import { startProxy, type CuttableProxy } from '../watch/cuttable-proxy.js';
@@ -26,7 +26,7 @@ beforeEach(async () => {
   proxy = await startProxy(nats.url);
   owner = await connectNats(nats.logins.logs, 'logs');
   jsm = await owner.jetstreamManager({ checkAPI: false });
-  await ensureLogsStream(jsm, 'tallyman');
+  await ensureJobStreams(jsm, 'tallyman');
   workerNc = await connectNats({ ...nats.logins.worker, url: proxy.url }, 'worker');
   gatewayNc = await connectNats({ ...nats.logins.gateway, url: proxy.url }, 'gateway');
   writer = new LogWriter(workerNc, 'tallyman');
@@ -308,6 +308,6 @@ test('a job that writes too much is told so once, and the others write on', { ti
 
 test('the store is made once and keeps its lines when it is made sure of again', async () => {
   await write(line('one'));
-  await ensureLogsStream(jsm, 'tallyman');
+  await ensureJobStreams(jsm, 'tallyman');
   expect(await textsOf()).toEqual(['one']);
 });

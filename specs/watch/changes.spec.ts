@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { LIMITS } from '../../actors/limits.js';
 import { JobClient } from '../../src/job-client.js';
 import { connectNats } from '../../src/nats/connection.js';
+import { FileReader } from '../../src/nats/file-reader.js';
 import { LogReader } from '../../src/nats/log-reader.js';
-import { ensureLogsStream } from '../../src/nats/log-stream.js';
+import { ensureJobStreams } from '../../src/nats/job-streams.js';
 import { startReaderService } from '../../src/nats/reader-service.js';
 import { WatchHub } from '../../src/nats/watch-hub.js';
 import { startTestNats, type TestNats } from '../support/nats-server.js';
@@ -23,7 +24,7 @@ beforeAll(async () => {
   nats = await startTestNats();
   scribe = await Scribe.start(nats);
   const logsNc = await connectNats(nats.logins.logs, 'logs');
-  await ensureLogsStream(await logsNc.jetstreamManager({ checkAPI: false }), 'tallyman');
+  await ensureJobStreams(await logsNc.jetstreamManager({ checkAPI: false }), 'tallyman');
   await logsNc.close();
 });
 
@@ -43,6 +44,7 @@ beforeEach(async () => {
     prefix: 'tallyman',
     hub,
     logs,
+    files: new FileReader({ nc, prefix: 'tallyman', client }),
     writeLog: (message, details) => defects.push({ message, details }),
   });
   for (const id of [...scribe.jobs.keys()]) await scribe.del(id);
@@ -145,6 +147,7 @@ test('the micro service tells its endpoints', async () => {
   for await (const info of await caller.services.client().info('tallyman-gateway')) infos.push(info);
   expect(infos.flatMap((info) => info.endpoints.map(({ subject }) => subject)).sort()).toEqual([
     'tallyman.jobs.changes',
+    'tallyman.jobs.files',
     'tallyman.jobs.logs',
   ]);
 });

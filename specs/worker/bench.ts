@@ -5,6 +5,7 @@ import type { Engine } from '../../src/engines/engine.js';
 import { endLeftovers, type Markers } from '../../src/engines/leftovers.js';
 import { createRsyncEngine } from '../../src/engines/rsync.js';
 import { JobClient, type RequestBody } from '../../src/job-client.js';
+import type { FileEntry, FileSink } from '../../src/file-record.js';
 import type { LogLine } from '../../src/log-line.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { startManagerRole } from '../../src/roles/manager-role.js';
@@ -36,9 +37,24 @@ export class Lines implements LogSink {
   }
 }
 
+/** Files that are only remembered. */
+export class Files implements FileSink {
+  readonly all: FileEntry[] = [];
+  write(entry: FileEntry): void {
+    this.all.push(entry);
+  }
+  room(): Promise<void> {
+    return Promise.resolve();
+  }
+  flush(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+}
+
 /** A real NATS server with a real job manager, a folder for jobs, and workers as a spec needs them. */
 export class WorkerBench {
   readonly lines = new Lines();
+  readonly files = new Files();
   readonly folder: string;
   readonly nats: TestNats;
   readonly client: JobClient;
@@ -72,7 +88,15 @@ export class WorkerBench {
   async startWorker(engine: Engine = createRsyncEngine({ markers: this.markers }), slots = 2): Promise<Worker> {
     const nc = await connectNats(this.nats.logins.worker, 'worker');
     this.#connections.push(nc);
-    const worker = await startWorker({ config: this.nats.config, nc, engines: [engine], markers: this.markers, log: this.lines, slots });
+    const worker = await startWorker({
+      config: this.nats.config,
+      nc,
+      engines: [engine],
+      markers: this.markers,
+      log: this.lines,
+      fileSink: () => this.files,
+      slots,
+    });
     onTestFinished(() => worker.stop());
     return worker;
   }

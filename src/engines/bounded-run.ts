@@ -1,5 +1,6 @@
 import type { Progress } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
+import type { FileEntry } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 import type { Run } from './engine.js';
 
@@ -45,6 +46,14 @@ export class BoundedRun implements Run {
     } else {
       this.#run.log(level, stream, text);
     }
+  }
+
+  file(entry: FileEntry): void {
+    this.#run.file(entry);
+  }
+
+  roomForFiles(): Promise<void> {
+    return this.#run.roomForFiles();
   }
 
   flush(): void {

@@ -1,4 +1,5 @@
 import type { JobFailure, Progress, TransferOptions, TransferType, Verification } from '../../actors/job.js';
+import type { FileEntry, FileSink } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 
 /**
@@ -53,6 +54,10 @@ export interface Run {
   signal: AbortSignal;
   onProgress(progress: Partial<Progress>): void;
   log(level: LogLine['level'], stream: LogLine['stream'], text: string): void;
+  /** What became of one file. */
+  file(entry: FileEntry): void;
+  /** Resolves when the store has room for more of them: an engine that tells many at once waits for it now and then. */
+  roomForFiles: FileSink['room'];
 }
 
 /** The engine failed: `failure` says the cause, the exit code and what to do. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
-import { JOB_STATUSES, historyEntrySchema, jobSchema } from '../../actors/job.js';
+import { FILE_OUTCOMES, JOB_STATUSES, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
 import { reasonSchema } from '../../actors/reasons.js';
 import type { ReaderVerb, Verb } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
@@ -30,6 +30,20 @@ const logLineSchema = z.object({
   level: z.enum(['debug', 'info', 'warning', 'error']),
   stream: z.enum(['stdout', 'stderr', 'worker']),
   text: z.string(),
+});
+
+const fileRecordSchema = z.object({
+  seq: count,
+  at: z.string(),
+  job: z.string(),
+  attempt: z.number().int(),
+  path: z.string().describe('relative to the source folder'),
+  pathBase64: z.string().exactOptional().describe('the raw bytes, when they are no valid UTF-8'),
+  outcome: z.enum(FILE_OUTCOMES),
+  bytes: count.nullable(),
+  provedBy: z.enum(['checksum', 'bytes', 'size', 'none']).nullable(),
+  checksum: z.string().nullable(),
+  why: z.string().nullable(),
 });
 
 const statsSchema = z.object({
@@ -72,4 +86,10 @@ export const ANSWERS = {
   release: jobSchema,
   changes: z.object({ seq: count, jobs: z.array(jobSchema), deleted: z.array(z.string()), reset: z.boolean() }),
   logs: z.object({ lines: z.array(logLineSchema), last: count }),
+  files: z.object({
+    attempt: count,
+    files: z.array(fileRecordSchema),
+    next: count.nullable().describe('pass it as `after`; null: that was all'),
+    counts: fileCountsSchema.optional().describe('of all files of the attempt; on the first page, once they are stored'),
+  }),
 } satisfies { [V in Verb | ReaderVerb]: z.ZodType<Answers[V]> };

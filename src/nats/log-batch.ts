@@ -1,19 +1,13 @@
 import { z } from 'zod';
 import { LIMITS } from '../../actors/limits.js';
 import type { LogLine } from '../log-line.js';
+import { LINES_PER_MESSAGE, placeOf } from './line-place.js';
 import type { StreamMessage } from './stream-tail.js';
 
 /**
  * How lines stand in the LOGS stream: one JSON object a line, several in one
- * message; the subject says of which job and attempt. A line's `seq` is the
- * message's sequence times 1000 plus its place in it.
+ * message; the subject says of which job and attempt.
  */
-const STRIDE = 1000;
-export const LINES_PER_MESSAGE = STRIDE - 1;
-
-/** The sequence of the message that holds line `seq`. */
-export const messageOf = (seq: number): number => Math.floor(seq / STRIDE);
-
 const storedLine = z.object({
   at: z.iso.datetime(),
   level: z.enum(['debug', 'info', 'warning', 'error']),
@@ -31,7 +25,7 @@ export function decodeLines({ seq, subject, atMs, data }: StreamMessage): LogLin
   return new TextDecoder()
     .decode(data)
     .split('\n', LINES_PER_MESSAGE)
-    .map((line, index) => ({ seq: seq * STRIDE + index, job, attempt: Number(attempt) || 0, ...decodeLine(line, atMs) }));
+    .map((line, index) => ({ seq: placeOf(seq, index), job, attempt: Number(attempt) || 0, ...decodeLine(line, atMs) }));
 }
 
 function decodeLine(line: string, atMs: number): z.infer<typeof storedLine> {

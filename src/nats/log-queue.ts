@@ -1,6 +1,7 @@
 import { LIMITS } from '../../actors/limits.js';
 import type { LogLine } from '../log-line.js';
-import { LINES_PER_MESSAGE, encodeLine } from './log-batch.js';
+import { encodeLine } from './log-batch.js';
+import { LINES_PER_MESSAGE } from './line-place.js';
 
 interface QueuedLine {
   level: LogLine['level'];

@@ -5,7 +5,8 @@ import type { ReaderRequests } from '../../actors/requests.js';
 import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
-import { decodeLines, messageOf } from './log-batch.js';
+import { messageOf } from './line-place.js';
+import { decodeLines } from './log-batch.js';
 import { ownFeed } from './stream-feed.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
 

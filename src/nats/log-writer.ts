@@ -1,27 +1,19 @@
-import { nuid, type JetStreamClient, type NatsConnection } from 'nats';
+import type { NatsConnection } from 'nats';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LIMITS } from '../../actors/limits.js';
 import type { LogLine } from '../log-line.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
-import { monitorOf, type ConnectionMonitor } from './connection-monitor.js';
-import { LINES_PER_MESSAGE, encodeLine } from './log-batch.js';
+import { encodeLine } from './log-batch.js';
+import { LINES_PER_MESSAGE } from './line-place.js';
 import { LogQueue } from './log-queue.js';
+import { StreamPublisher } from './stream-publisher.js';
 
 const FLUSH_EVERY_MS = 200;
 const MESSAGE_BYTES = 64 * 1024;
-const PUBLISH_TIMEOUT_MS = 2000;
-const RETRY_MS = 500;
 const FLUSH_TIMEOUT_MS = 3000;
 const STORE_TIMEOUT_MS = 10_000;
 /** Jobs whose bytes are counted: far more than run at once in one worker. */
 const COUNTED_JOBS = 1000;
-
-/** A batch on its way. Sent again under the same id until it is acknowledged, so that it is stored once. */
-interface Batch {
-  subject: string;
-  id: string;
-  text: string;
-}
 
 /**
  * Writes log lines to the LOGS stream, several in one message. `write` never
@@ -31,20 +23,16 @@ interface Batch {
  * are said in the log.
  */
 export class LogWriter {
-  readonly #nc: NatsConnection;
-  readonly #connection: ConnectionMonitor;
-  readonly #js: JetStreamClient;
+  readonly #publisher: StreamPublisher;
   readonly #subjects: Subjects;
   readonly #queues = new Map<string, LogQueue>();
   readonly #written = new Map<string, number>();
-  #unsent: Batch | null = null;
+  #isSending = false;
   #timer: NodeJS.Timeout | null = null;
   #sending: Promise<void> | null = null;
 
   constructor(nc: NatsConnection, prefix: string) {
-    this.#nc = nc;
-    this.#connection = monitorOf(nc);
-    this.#js = nc.jetstream();
+    this.#publisher = new StreamPublisher(nc);
     this.#subjects = subjectsOf(prefix);
   }
 
@@ -68,18 +56,15 @@ export class LogWriter {
     if (!first) return;
     for (const text of batchesOf(lines.map(encodeLine))) {
       const late = AbortSignal.timeout(STORE_TIMEOUT_MS);
-      const batch = { subject: this.#subjects.log(first.job, first.attempt), id: nuid.next(), text };
-      while (!(await this.#publish(batch))) {
-        if (late.aborted || this.#nc.isClosed()) throw new Error(`The log store took nothing for ${STORE_TIMEOUT_MS} ms.`);
-        await sleep(RETRY_MS, undefined, { ref: false });
-      }
+      if (!(await this.#publisher.publish(this.#subjects.log(first.job, first.attempt), text, late)))
+        throw new Error(`The log store took nothing for ${STORE_TIMEOUT_MS} ms.`);
     }
   }
 
   /** Resolves when everything written so far is stored, or after some seconds when NATS is away. */
   async flush(): Promise<void> {
     const late = AbortSignal.timeout(FLUSH_TIMEOUT_MS);
-    while (this.#hasWork() && !late.aborted && !this.#nc.isClosed()) {
+    while (this.#hasWork() && !late.aborted && !this.#publisher.isClosed) {
       this.#send();
       await Promise.race([this.#sending, sleep(FLUSH_TIMEOUT_MS, undefined, { signal: late, ref: false }).catch(() => undefined)]);
     }
@@ -99,7 +84,7 @@ export class LogWriter {
   }
 
   #hasWork(): boolean {
-    return this.#unsent !== null || this.#queues.size > 0;
+    return this.#isSending || this.#queues.size > 0;
   }
 
   #send(): void {
@@ -109,28 +94,18 @@ export class LogWriter {
   }
 
   async #sendAll(): Promise<void> {
-    while (!this.#nc.isClosed() && (this.#unsent ??= this.#nextBatch())) {
-      if (this.#connection.connected && (await this.#publish(this.#unsent))) this.#unsent = null;
-      else await sleep(RETRY_MS, undefined, { ref: false });
-    }
-  }
-
-  async #publish({ subject, id, text }: Batch): Promise<boolean> {
-    try {
-      await this.#js.publish(subject, text, { msgID: id, timeout: PUBLISH_TIMEOUT_MS });
-      return true;
-    } catch {
-      return false;
-    }
+    this.#isSending = true;
+    for (let batch = this.#nextBatch(); batch && (await this.#publisher.publish(batch.subject, batch.text));) batch = this.#nextBatch();
+    this.#isSending = false;
   }
 
   /** Of the attempts in turn, so that a chatty one does not hold up the others. */
-  #nextBatch(): Batch | null {
+  #nextBatch(): { subject: string; text: string } | null {
     for (const [subject, queue] of this.#queues) {
       this.#queues.delete(subject);
       const text = queue.take(MESSAGE_BYTES);
       if (!queue.isEmpty) this.#queues.set(subject, queue);
-      return { subject, id: nuid.next(), text };
+      return { subject, text };
     }
     return null;
   }

@@ -9,6 +9,7 @@ import type { Answers } from '../answers.js';
 import { packageVersion } from '../package-root.js';
 import { HEADERS, subjectsOf } from '../subjects.js';
 import { monitorOf } from './connection-monitor.js';
+import type { FileReader } from './file-reader.js';
 import type { LogReader } from './log-reader.js';
 import { respondError, type WriteLog } from './respond.js';
 import type { WatchEvent, WatchHub } from './watch-hub.js';
@@ -18,12 +19,13 @@ export interface ReaderServiceOptions {
   prefix: string;
   hub: Pick<WatchHub, 'watch'>;
   logs: Pick<LogReader, 'read'>;
+  files: Pick<FileReader, 'read'>;
   writeLog: WriteLog;
 }
 
-/** Answers `changes` and `logs` over NATS, as the micro service `tallyman-gateway`. Any number of gateways share the requests. */
+/** Answers `changes`, `logs` and `files` over NATS, as the micro service `tallyman-gateway`. Any number of gateways share the requests. */
 export async function startReaderService(options: ReaderServiceOptions): Promise<{ stop(): Promise<void> }> {
-  const { nc, prefix, hub, logs, writeLog } = options;
+  const { nc, prefix, hub, logs, files, writeLog } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   setMaxListeners(0, signal);
@@ -43,6 +45,7 @@ export async function startReaderService(options: ReaderServiceOptions): Promise
   const answers: Record<ReaderVerb, (msg: ServiceMsg) => Promise<object>> = {
     changes: (msg) => park(requestOf(READER_REQUESTS.changes, msg), (request) => answerChanges(hub, request, signal)),
     logs: (msg) => park(requestOf(READER_REQUESTS.logs, msg), (request) => logs.read(request, signal)),
+    files: (msg) => files.read(parseRequest(READER_REQUESTS.files, parseJson(msg.string()))),
   };
   const serve = async (verb: ReaderVerb, msg: ServiceMsg): Promise<void> => {
     try {
@@ -55,7 +58,7 @@ export async function startReaderService(options: ReaderServiceOptions): Promise
   const service = await nc.services.add({
     name: `${prefix}-gateway`,
     version: packageVersion,
-    description: 'Reads the journal and the logs for watchers.',
+    description: 'Reads the journal, the logs and the files for watchers.',
   });
   for (const verb of READER_VERBS) {
     service.addEndpoint(verb, {

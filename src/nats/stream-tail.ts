@@ -32,7 +32,7 @@ export interface StreamState {
 export interface StreamTailOptions {
   nc: NatsConnection;
   stream: string;
-  filterSubject?: string;
+  filterSubject?: string | string[];
   /** The way to the stream. Asked for whenever it is opened. */
   feed: () => Promise<StreamFeed>;
   /** Called in the order of the stream; may be called before `start` has resolved. */
@@ -145,7 +145,7 @@ export class StreamTail {
         inactive_threshold: nanos(INACTIVE_MS),
         mem_storage: true,
         num_replicas: 1,
-        ...(filterSubject === undefined ? {} : { filter_subject: filterSubject }),
+        ...filterOf(filterSubject),
       });
       if (this.#subscription === subscription) this.#consumer = info.name;
       return info.num_pending;
@@ -240,6 +240,12 @@ export class StreamTail {
   #isStopped(): boolean {
     return this.#stopped || this.#options.nc.isClosed();
   }
+}
+
+function filterOf(subject: string | string[] | undefined): { filter_subject?: string; filter_subjects?: string[] } {
+  const [first, ...others] = [subject ?? []].flat();
+  if (first === undefined) return {};
+  return others.length === 0 ? { filter_subject: first } : { filter_subjects: [first, ...others] };
 }
 
 /** Where a message stands, from its reply subject: `$JS.ACK.[domain.account.]stream.consumer.tries.seq.delivered.ns.left[.token]`. */

@@ -2,6 +2,7 @@ import type { Config } from '../config.js';
 import { startGateway } from '../http/gateway.js';
 import { JobClient } from '../job-client.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
+import { FileReader } from '../nats/file-reader.js';
 import { LogReader } from '../nats/log-reader.js';
 import { startReaderService } from '../nats/reader-service.js';
 import { WatchHub } from '../nats/watch-hub.js';
@@ -15,7 +16,7 @@ export interface GatewayRoleOptions {
   durability: string;
 }
 
-/** HTTP, WebSocket and server-sent events, and the NATS endpoints `changes` and `logs`. */
+/** HTTP, WebSocket and server-sent events, and the NATS endpoints `changes`, `logs` and `files`. */
 export async function startGatewayRole({ config, login, token, durability }: GatewayRoleOptions): Promise<RunningRole & { url: string }> {
   const releases = new Releases();
   try {
@@ -25,7 +26,8 @@ export async function startGatewayRole({ config, login, token, durability }: Gat
     const hub = new WatchHub({ nc, prefix: config.prefix, client });
     releases.add(() => hub.close());
     const logs = new LogReader({ nc, prefix: config.prefix });
-    const reader = await startReaderService({ nc, prefix: config.prefix, hub, logs, writeLog: logLine });
+    const files = new FileReader({ nc, prefix: config.prefix, client });
+    const reader = await startReaderService({ nc, prefix: config.prefix, hub, logs, files, writeLog: logLine });
     releases.add(() => reader.stop());
     const gateway = await startGateway({ config, token, client, hub, logs, durability, writeLog: logLine });
     releases.add(() => gateway.close());

@@ -2,13 +2,13 @@ import type { NatsConnection } from 'nats';
 import type { Config } from '../config.js';
 import { startManager } from '../manager.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
+import { ensureJobStreams, jobPurger } from '../nats/job-streams.js';
 import { JetStreamJournal } from '../nats/journal.js';
-import { ensureLogsStream, logPurger } from '../nats/log-stream.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 
 /**
  * The JobManager with its connections: one answers requests, one writes the
- * journal, one keeps the log stream. Each is a NATS user of its own, so that
+ * journal, one keeps the streams of logs and files. Each is a NATS user of its own, so that
  * no request can make the one that answers touch a stream.
  */
 export async function startManagerRole(config: Config, logins: Record<'manager' | 'journal' | 'logs', NatsLogin>): Promise<RunningRole> {
@@ -20,9 +20,9 @@ export async function startManagerRole(config: Config, logins: Record<'manager' 
     releases.add(() => nc.close());
     const logsNc = await connectNats(logins.logs, 'logs');
     releases.add(() => logsNc.close());
-    await ensureLogsStream(await logsNc.jetstreamManager({ checkAPI: false }), config.prefix);
+    await ensureJobStreams(await logsNc.jetstreamManager({ checkAPI: false }), config.prefix);
     const journal = await JetStreamJournal.open({ nc: journalNc, prefix: config.prefix });
-    const manager = await startManager({ config, nc, journal, onDeleted: logPurger(logsNc, config.prefix), log: logLine });
+    const manager = await startManager({ config, nc, journal, onDeleted: jobPurger(logsNc, config.prefix), log: logLine });
     releases.add(() => manager.stop());
     void doubtAfterReconnects(journalNc, () => {
       manager.doubt();

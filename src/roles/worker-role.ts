@@ -1,7 +1,10 @@
+import type { AttemptId } from '../../actors/worker.js';
 import type { Config } from '../config.js';
 import { createRsyncEngine } from '../engines/rsync.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
+import { FileWriter } from '../nats/file-writer.js';
 import { LogWriter } from '../nats/log-writer.js';
+import { StreamPublisher } from '../nats/stream-publisher.js';
 import { newMarkers } from '../worker/markers.js';
 import { startWorker } from '../worker/worker.js';
 import { Releases, logLine, never, type RunningRole } from './role.js';
@@ -14,11 +17,13 @@ export async function startWorkerRole(config: Config, login: NatsLogin): Promise
     releases.add(() => nc.close());
     const log = new LogWriter(nc, config.prefix);
     releases.add(() => log.flush());
+    const publisher = new StreamPublisher(nc);
     const markers = await newMarkers(config.dataDir);
     const engine = createRsyncEngine({ markers });
     const probe = await engine.probe();
     logLine(probe.found ? `worker: rsync ${probe.version} (${probe.program})` : `worker: no rsync: ${probe.advice}`);
-    const worker = await startWorker({ config, nc, engines: [engine], markers, log });
+    const fileSink = ({ id, attempt }: AttemptId) => new FileWriter({ publisher, prefix: config.prefix, job: id, attempt });
+    const worker = await startWorker({ config, nc, engines: [engine], markers, log, fileSink });
     releases.add(() => worker.stop());
     return { ended: never, stop: () => releases.run() };
   } catch (error) {

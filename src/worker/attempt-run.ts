@@ -5,11 +5,12 @@ import type { AttemptId } from '../../actors/worker.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
 import type { Keeper } from '../engines/keeper.js';
 import { attemptName } from '../engines/leftovers.js';
+import type { FileSink } from '../file-record.js';
 import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { checkSpace } from './free-space.js';
-import { OutcomeReport } from './outcome.js';
+import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
 import { checkPaths, failed, type RealPaths } from './preflight.js';
 import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings } from './source-step.js';
@@ -31,15 +32,15 @@ export interface AttemptTools {
   files: AttemptFiles;
   keeper: Pick<Keeper, 'extend' | 'forget'>;
   log: LogSink;
+  /** Takes what becomes of the files of one attempt. */
+  fileSink: (attempt: AttemptId) => FileSink;
   /** How long a question about the lease may take. */
   renewTimeoutMs: number;
 }
 
 /** The report does not wait longer for the log: the lease goes on. */
 const FLUSH_WAIT_MS = 1000;
-const MESSAGE_CHARS = 8192;
 const ADVICE_CHARS = 2048;
-const WARNINGS = 100;
 const WARNING_CHARS = 2048;
 
 /** The clock of leases: it never goes back. */
@@ -53,10 +54,11 @@ export class AttemptRun implements AttemptSteps {
   readonly #name: string;
   readonly #tools: AttemptTools;
   readonly #report: OutcomeReport;
+  readonly #files: FileSink;
   #paths: RealPaths | null = null;
   #source: SourceStep | null = null;
   #stepStartedAt = 0;
-  #reported = false;
+  #outcome: Outcome | null = null;
 
   /** `job` is null for an attempt that is only given back. */
   constructor({ id, attempt }: AttemptId, job: Job | null, tools: AttemptTools) {
@@ -65,6 +67,7 @@ export class AttemptRun implements AttemptSteps {
     this.#job = job;
     this.#tools = tools;
     this.#report = new OutcomeReport(tools.client, this.#attempt);
+    this.#files = tools.fileSink(this.#attempt);
   }
 
   async begin(): Promise<Renewal> {
@@ -106,7 +109,10 @@ export class AttemptRun implements AttemptSteps {
 
   async transfer(totals: Totals, run: StepRun): Promise<Copied> {
     this.#say('info', 'Copying.');
-    const copied = await this.#watched(run, (watched) => this.#engine().transfer(this.#task(), totals, this.#runOf(watched)));
+    const copied = await this.#andFiles(
+      run,
+      this.#watched(run, (watched) => this.#engine().transfer(this.#task(), totals, this.#runOf(watched))),
+    );
     this.#say('info', `Copied ${number(copied.filesTransferred)} files with ${number(copied.bytesTransferred)} bytes${this.#took()}`);
     const warnings = copied.warnings.slice(0, WARNINGS).map((text) => text.slice(0, WARNING_CHARS));
     return { ...copied, warnings };
@@ -114,10 +120,13 @@ export class AttemptRun implements AttemptSteps {
 
   async verify(run: StepRun): Promise<Verification> {
     const task = this.#task();
-    if (task.options.deleteSource.mode === 'after_verify') return this.#requireSource().proveAll(run);
+    if (task.options.deleteSource.mode === 'after_verify') return this.#andFiles(run, this.#requireSource().proveAll(run));
     const method = task.options.verify === 'size' ? 'size' : 'checksum';
     this.#say('info', `Verifying by ${method}.`);
-    const verification = await this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched)));
+    const verification = await this.#andFiles(
+      run,
+      this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched))),
+    );
     const { filesExpected, filesEqual, mismatches, algorithm } = verification;
     const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? method}`;
     if (mismatches > 0 || filesEqual < filesExpected) {
@@ -132,7 +141,7 @@ export class AttemptRun implements AttemptSteps {
   }
 
   deleteSource(run: StepRun): Promise<Verification | null> {
-    return this.#requireSource().delete(run);
+    return this.#andFiles(run, this.#requireSource().delete(run));
   }
 
   explain(error: unknown): JobFailure {
@@ -152,14 +161,18 @@ export class AttemptRun implements AttemptSteps {
   }
 
   async report(outcome: Outcome): Promise<void> {
-    if (!this.#reported) {
-      this.#reported = true;
-      this.#sayOutcome(outcome);
-      // Whoever sees the job's last status finds the whole log.
-      await Promise.race([this.#tools.log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
-    }
-    const refusal = await this.#report.send(this.#withDeletion(outcome));
+    this.#outcome ??= await this.#lastWords(outcome);
+    const refusal = await this.#report.send(this.#withDeletion(this.#outcome));
     if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
+  }
+
+  /** Whoever sees the job's last status finds what became of every file, and the whole log. */
+  async #lastWords(outcome: Outcome): Promise<Outcome> {
+    const { log, renewTimeoutMs } = this.#tools;
+    const told = (await this.#files.flush(AbortSignal.timeout(renewTimeoutMs))) ? outcome : withoutFiles(outcome);
+    this.#sayOutcome(told);
+    await Promise.race([log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
+    return told;
   }
 
   async end(lost: string | null): Promise<void> {
@@ -226,7 +239,22 @@ export class AttemptRun implements AttemptSteps {
 
   #runOf({ signal, onProgress }: StepRun): Run {
     this.#stepStartedAt = now();
-    return { signal, onProgress, log: (level, stream, text) => this.#write(level, stream, text) };
+    return {
+      signal,
+      onProgress,
+      log: (level, stream, text) => this.#write(level, stream, text),
+      file: (entry) => this.#files.write(entry),
+      roomForFiles: () => this.#files.room(),
+    };
+  }
+
+  /** What became of the files is stored within the step: meanwhile the lease goes on being renewed. */
+  async #andFiles<T>({ signal }: StepRun, step: Promise<T>): Promise<T> {
+    try {
+      return await step;
+    } finally {
+      await this.#files.flush(signal);
+    }
   }
 
   #took(): string {

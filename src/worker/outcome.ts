@@ -76,3 +76,23 @@ export class OutcomeReport {
     return job !== null && job.attempt === attempt && SHOWS[verb].includes(job.status);
   }
 }
+
+/** What a job takes. */
+export const WARNINGS = 100;
+export const MESSAGE_CHARS = 8192;
+const FILES_LOST = 'The list of what became of each file could not be stored in time, so it may lack some.';
+
+/** The outcome of an attempt whose list of files may not be whole. */
+export function withoutFiles(outcome: Outcome): Outcome {
+  switch (outcome.verb) {
+    case 'complete':
+      return { ...outcome, warnings: [FILES_LOST, ...outcome.warnings].slice(0, WARNINGS) };
+    case 'fail':
+      return {
+        ...outcome,
+        error: { ...outcome.error, message: `${outcome.error.message.slice(0, MESSAGE_CHARS - FILES_LOST.length - 1)}\n${FILES_LOST}` },
+      };
+    case 'release':
+      return outcome;
+  }
+}

@@ -32,6 +32,7 @@ export interface WorkerOptions {
   /** What the engines mark their children with (`newMarkers`). */
   markers: Markers;
   log: LogSink;
+  fileSink: AttemptTools['fileSink'];
   /** Transfers at once. Default: `config.workerSlots`. */
   slots?: number;
 }
@@ -46,7 +47,7 @@ export interface Worker {
 
 /** Starts a worker: first ends and gives back what an earlier one on this data folder left, then claims jobs. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { config, nc, engines, markers, log, slots = config.workerSlots } = options;
+  const { config, nc, engines, markers, log, fileSink, slots = config.workerSlots } = options;
   const name = options.name ?? `${hostname()}/${process.pid}`;
   const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs });
   const files = new AttemptFiles(path.join(config.dataDir, 'worker', 'attempts'), markers.owner);
@@ -60,6 +61,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     files,
     keeper,
     log,
+    fileSink,
     // Short, so that one lost message does not cost the lease.
     renewTimeoutMs: Math.min(config.askTimeoutMs, config.leaseMs / 5),
   };
