@@ -71,7 +71,7 @@ function fewerOf(job: Job, after: readonly string[]): string[] {
 function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
   const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
   const merged = parseRequest<Job['options']>(schema, { ...job.options, ...options }, 'options.');
-  if ('deleteSource' in merged) requireConfirmed(merged);
+  if ('deleteSource' in merged) requireConfirmed(job.type, merged);
   return merged;
 }
 

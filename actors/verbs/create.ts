@@ -127,17 +127,20 @@ function afterOf({ draft: { table } }: VerbContext, after: readonly string[]): s
 }
 
 function checkTransfer({ roots }: VerbContext, { type, source, destination, options }: CreateTransfer): void {
-  if (type === 'rclone') {
-    throw new JobError('invalid_request', 'type: this version has no rclone engine yet. Use "rsync" for local paths.', { field: 'type' });
-  }
-  requireConfirmed(options);
+  requireConfirmed(type, options);
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
-export function requireConfirmed({ deleteSource }: TransferOptions): void {
-  if (deleteSource.mode === 'never' || deleteSource.confirmed) return;
+export function requireConfirmed(type: string, { deleteSource }: TransferOptions): void {
+  if (deleteSource.mode === 'never') return;
+  if (type !== 'rsync') {
+    throw new JobError('invalid_request', 'options.deleteSource.mode: only jobs of type "rsync" can delete their source. Give "never".', {
+      field: 'options.deleteSource.mode',
+    });
+  }
+  if (deleteSource.confirmed) return;
   throw new JobError(
     'invalid_request',
     `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,

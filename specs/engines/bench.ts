@@ -80,7 +80,8 @@ export async function scriptTool(body: string): Promise<Tool> {
 /** The same program without the rights of root, which no permission stops. */
 export async function withoutRoot(tool: Tool): Promise<Tool> {
   if (process.getuid?.() !== 0) return tool;
-  return scriptTool(`exec setpriv --reuid=65534 --regid=65534 --clear-groups '${tool.path}' "$@"`);
+  const without = '-dac_override,-dac_read_search';
+  return scriptTool(`exec setpriv --bounding-set=${without} --inh-caps=${without} '${tool.path}' "$@"`);
 }
 
 /**
@@ -109,5 +110,5 @@ export async function smallDisk(tool: Tool, replay: string): Promise<{ folder: s
       tool: await scriptTool(`exec unshare -rm sh -c 'mount -t tmpfs -o size=1m tmpfs "${folder}" && exec "$0" "$@"' '${tool.path}' "$@"`),
     };
   }
-  return { folder, tool: await scriptTool(`case "$*" in *-an*) exec '${tool.path}' "$@";; esac\n${replay}`) };
+  return { folder, tool: await scriptTool(`case "$*" in *-an* | *--dry-run*) exec '${tool.path}' "$@";; esac\n${replay}`) };
 }

@@ -30,10 +30,11 @@ const ODD_NAMES: readonly Buffer[] = [
   .concat(Buffer.from([0x66, 0xff, 0xfe]));
 
 /** A tree with every kind of name that a file may have, a link, an empty folder and an empty file. Answers its size. */
-export async function makeOddTree(root: string): Promise<{ files: number; bytes: number }> {
+export async function makeOddTree(root: string): Promise<{ files: number; bytes: number; links: number; linkBytes: number }> {
   await mkdir(path.join(root, 'folder', 'empty folder'), { recursive: true });
   await writeFile(path.join(root, 'folder', 'empty file'), '');
-  await symlink('../elsewhere', path.join(root, 'folder', 'link'));
+  const target = '../elsewhere';
+  await symlink(target, path.join(root, 'folder', 'link'));
   let [files, bytes] = [1, 0];
   for (const name of ODD_NAMES) {
     const content = Buffer.concat([Buffer.from('content of '), name]);
@@ -41,7 +42,7 @@ export async function makeOddTree(root: string): Promise<{ files: number; bytes:
     files++;
     bytes += content.length;
   }
-  return { files, bytes };
+  return { files, bytes, links: 1, linkBytes: target.length };
 }
 
 /** Bytes that no program can squeeze, the same at every call. */

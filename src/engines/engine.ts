@@ -3,7 +3,7 @@ import type { FileEntry, FileSink } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 
 /**
- * The port of a transfer engine. rsync implements it, rclone comes next; both
+ * The port of a transfer engine. rsync and rclone implement it; both
  * pass `specs/engines/contract.ts`. An engine proves what it says by what it
  * measured, never by what the program printed.
  */

@@ -1,28 +1,23 @@
 import type { Progress } from '../../actors/job.js';
 import type { Counted } from './engine.js';
 import type { FileLine, ProgressLine } from './rsync-output.js';
+import { TimeLeft } from './time-left.js';
 
 /** `currentFile` of a job takes so many characters. */
 const NAME_CHARS = 8192;
-/** The time left is told once so many rates, measured this far apart, are known and differ by no more than this factor. */
-const STEADY_SAMPLES = 4;
-const STEADY_SPREAD = 2;
-const SAMPLE_EVERY_MS = 500;
 /** 100 is told by the exit code alone. */
 const MOST_BEFORE_THE_END = 99.9;
 
 /** Makes a job's progress out of rsync's lines; the denominators are what was counted before. */
 export class RsyncProgress {
   readonly #counted: Counted;
-  readonly #nowMs: () => number;
-  #rates: number[] = [];
-  #sampledMs = Number.NEGATIVE_INFINITY;
+  readonly #timeLeft: TimeLeft;
   #filesDone = 0;
   #filesFailed = 0;
 
-  constructor(counted: Counted, nowMs: () => number = () => performance.now()) {
+  constructor(counted: Counted, nowMs?: () => number) {
     this.#counted = counted;
-    this.#nowMs = nowMs;
+    this.#timeLeft = new TimeLeft(nowMs);
   }
 
   start(): Partial<Progress> {
@@ -44,7 +39,7 @@ export class RsyncProgress {
   }
 
   onProgress(line: ProgressLine): Partial<Progress> {
-    this.#sample(line.bytesPerSecond);
+    this.#timeLeft.sample(line.bytesPerSecond);
     this.#filesDone = Math.max(this.#filesDone, line.filesDone ?? 0);
     // The source may have grown since it was counted.
     const bytesTotal = Math.max(this.#counted.bytesTotal, line.bytes);
@@ -53,7 +48,7 @@ export class RsyncProgress {
       bytesTransferred: line.bytes,
       bytesTotal,
       bytesPerSecond: line.bytesPerSecond,
-      etaSeconds: this.#etaSeconds(bytesTotal - line.bytes),
+      etaSeconds: this.#timeLeft.seconds(bytesTotal - line.bytes),
       ...this.#files(),
     };
   }
@@ -81,20 +76,5 @@ export class RsyncProgress {
   #files(): Partial<Progress> {
     const filesTransferred = Math.max(0, this.#filesDone - this.#filesFailed);
     return { filesTransferred, filesTotal: Math.max(this.#counted.filesTotal, filesTransferred) };
-  }
-
-  #sample(rate: number): void {
-    const nowMs = this.#nowMs();
-    if (nowMs - this.#sampledMs < SAMPLE_EVERY_MS) return;
-    this.#sampledMs = nowMs;
-    this.#rates = [...this.#rates, rate].slice(-STEADY_SAMPLES);
-  }
-
-  #etaSeconds(bytesLeft: number): number | null {
-    const slowest = Math.min(...this.#rates);
-    const steady = this.#rates.length === STEADY_SAMPLES && slowest > 0 && Math.max(...this.#rates) <= STEADY_SPREAD * slowest;
-    if (!steady) return null;
-    const mean = this.#rates.reduce((sum, rate) => sum + rate, 0) / STEADY_SAMPLES;
-    return Math.ceil(bytesLeft / mean);
   }
 }

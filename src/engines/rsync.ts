@@ -15,6 +15,7 @@ import {
 } from './engine.js';
 import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
+import { requireTool, sayCommand } from './program.js';
 import { countArgs, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { RsyncErrors } from './rsync-failures.js';
 import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
@@ -153,16 +154,8 @@ class RsyncEngine implements Engine {
     onLine: (line: RsyncLine, text: string) => void,
     onError: (errors: RsyncErrors) => void = () => undefined,
   ): Promise<Outcome> {
-    const tool = this.#find();
-    if (!tool)
-      throw new EngineFailed({
-        code: 'engine_missing',
-        message: 'rsync was not found.',
-        exitCode: null,
-        retriable: false,
-        advice: INSTALL,
-      });
-    run.log('info', 'worker', [tool.path, ...args].map((arg) => (/^[\w@%+=:,./|-]+$/.test(arg) ? arg : JSON.stringify(arg))).join(' '));
+    const tool = requireTool(this.#find(), 'rsync', INSTALL);
+    sayCommand(run, tool, args);
     const errors = new RsyncErrors();
     const stats = new Map<string, StatLine>();
     const { markers, graceMs } = this.#options;

@@ -1,5 +1,8 @@
 import type { AttemptId } from '../../actors/worker.js';
 import type { Config } from '../config.js';
+import type { Engine } from '../engines/engine.js';
+import type { Markers } from '../engines/leftovers.js';
+import { createRcloneEngine } from '../engines/rclone.js';
 import { createRsyncEngine } from '../engines/rsync.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
 import { FileWriter } from '../nats/file-writer.js';
@@ -19,15 +22,25 @@ export async function startWorkerRole(config: Config, login: NatsLogin): Promise
     releases.add(() => log.flush());
     const publisher = new StreamPublisher(nc);
     const markers = await newMarkers(config.dataDir);
-    const engine = createRsyncEngine({ markers });
-    const probe = await engine.probe();
-    logLine(probe.found ? `worker: rsync ${probe.version} (${probe.program})` : `worker: no rsync: ${probe.advice}`);
     const fileSink = ({ id, attempt }: AttemptId) => new FileWriter({ publisher, prefix: config.prefix, job: id, attempt });
-    const worker = await startWorker({ config, nc, engines: [engine], markers, log, fileSink });
+    const engines = await enginesFor(markers);
+    const worker = await startWorker({ config, nc, engines, markers, log, fileSink });
     releases.add(() => worker.stop());
     return { ended: never, stop: () => releases.run() };
   } catch (error) {
     await releases.run();
     throw error;
   }
+}
+
+/** rsync in any case, so that its jobs fail with what to do. Jobs for rclone are left to a worker that has it. */
+async function enginesFor(markers: Markers): Promise<Engine[]> {
+  const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers })];
+  const found: Engine[] = [];
+  for (const engine of [rsync, rclone]) {
+    const probe = await engine.probe();
+    logLine(probe.found ? `worker: ${engine.type} ${probe.version} (${probe.program})` : `worker: no ${engine.type}: ${probe.advice}`);
+    if (probe.found || engine === rsync) found.push(engine);
+  }
+  return found;
 }

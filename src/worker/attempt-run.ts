@@ -87,6 +87,7 @@ export class AttemptRun implements AttemptSteps {
     if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
     this.#paths = await checkPaths(task, this.#tools.roots);
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
+    for (const note of probe.notes) this.#say('info', note);
   }
 
   async count(run: StepRun): Promise<Totals> {
@@ -128,7 +129,7 @@ export class AttemptRun implements AttemptSteps {
       this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched))),
     );
     const { filesExpected, filesEqual, mismatches, algorithm } = verification;
-    const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? method}`;
+    const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? verification.method}`;
     if (mismatches > 0 || filesEqual < filesExpected) {
       throw failed(
         'verification_failed',

@@ -56,6 +56,12 @@ function programs({ config }: Context): Finding[] {
     { name: 'tallyman', level: 'ok', message: `${packageVersion} on Node ${process.versions.node}` },
     program('rsync', findTool('rsync'), 'problem', 'Install it: "apt-get install rsync" or "brew install rsync".'),
     program(
+      'rclone',
+      findTool('rclone'),
+      'warning',
+      'Only needed for jobs of type rclone: "apt-get install rclone" or "brew install rclone".',
+    ),
+    program(
       'nats-server',
       findTool('nats-server', config.natsServer),
       'warning',

@@ -1,0 +1,77 @@
+import path from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { createRcloneEngine } from '../../src/engines/rclone.js';
+import { createRsyncEngine } from '../../src/engines/rsync.js';
+import { Bench, copy, failureOf, makeTask } from './bench.js';
+import { listTree, newFolder, writeOldFile } from './trees.js';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const markers = { owner: `spec-${process.pid}`, worker: `spec-${process.pid}-worker` };
+const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers })];
+
+const FILES = [
+  'keep.tmp',
+  'other.tmp',
+  'a.jpg',
+  'a.txt',
+  'cache/keep.tmp',
+  'cache/b.jpg',
+  'deep/cache/c.txt',
+  'deep/er/cache',
+  'deep/er/x.tmp',
+  'deep/er/keep.tmp',
+  'odd/{a}',
+  'odd/[b]',
+  'odd/back\\slash',
+  'odd/+ plus',
+  'odd/!',
+  'odd/#',
+  'odd/c1',
+];
+
+const PATTERNS: readonly (readonly [includes: string[], excludes: string[]])[] = [
+  [[], ['*.tmp']],
+  [[], ['cache']],
+  [[], ['cache/']],
+  [[], ['/cache/']],
+  [[], ['/cache']],
+  [[], ['er/*.tmp']],
+  [[], ['/deep/**/x.tmp']],
+  [[], ['deep/***']],
+  [[], ['*']],
+  [[], ['*/']],
+  [[], ['{a}', '[[]b]', 'back\\slash', '+ plus', '!x', '- !', '#']],
+  [[], ['[!ab]?', 'c[0-9]']],
+  [['keep.tmp'], ['*.tmp']],
+  [['keep.tmp'], ['*.tmp', 'cache/']],
+  [['/keep.tmp'], ['*.tmp']],
+  [['*/', '*.jpg'], ['*']],
+  [['*.jpg'], ['*']],
+  [['*/'], ['cache/', '*.txt']],
+];
+
+it.each(PATTERNS)('rclone copies what rsync copies: include %j, exclude %j', async (includes, excludes) => {
+  const folder = await newFolder();
+  const source = path.join(folder, 'source');
+  for (const file of FILES) await writeOldFile(path.join(source, file), file);
+  for (const engine of [rsync, rclone]) {
+    await copy(engine, makeTask(`${source}/`, `${folder}/${engine.type}/`, { includes, excludes }));
+  }
+  const filesOf = async (name: string) => (await listTree(path.join(folder, name))).filter((line) => !line.endsWith(' folder'));
+  expect(await filesOf('rclone')).toEqual(await filesOf('rsync'));
+});
+
+it('an include of some folders, which rclone cannot say, is refused before anything is copied', async () => {
+  const folder = await newFolder();
+  await writeOldFile(path.join(folder, 'source', 'cache', 'file'), 'content');
+  const task = makeTask(`${folder}/source/`, `${folder}/copy/`, { includes: ['cache/'], excludes: ['*'] });
+  expect(await failureOf(rclone.count(task, new Bench()))).toMatchObject({ code: 'pattern_not_supported', retriable: false });
+});
+
+it('patterns with a single file are refused, since rclone would copy it anyway', async () => {
+  const folder = await newFolder();
+  await writeOldFile(path.join(folder, 'file'), 'content');
+  const task = makeTask(`${folder}/file`, `${folder}/copy`, { excludes: ['file'] });
+  expect(await failureOf(rclone.count(task, new Bench()))).toMatchObject({ code: 'pattern_not_supported', retriable: false });
+});

@@ -1,0 +1,37 @@
+import { EngineFailed } from './engine.js';
+
+/** An include of every folder: excludes then leave out files only. */
+const EVERY_FOLDER = '*/';
+
+/**
+ * rclone's filter rules for a job's patterns, which are rsync's. rsync looks at
+ * every folder on the way to a file, rclone at the whole path once; so what lies
+ * in an excluded folder is ruled out first, and no include brings it back.
+ * An include of some folders only cannot be said in rclone's rules.
+ */
+export function filterRules(includes: readonly string[], excludes: readonly string[]): string[] {
+  const folders = includes.filter((pattern) => isOfFolders(pattern) && pattern !== EVERY_FOLDER);
+  if (folders.length > 0) {
+    throw new EngineFailed({
+      code: 'pattern_not_supported',
+      message: `The include ${JSON.stringify(folders[0])} is for folders, which rclone cannot tell apart.`,
+      exitCode: null,
+      retriable: false,
+      advice: 'Include files, or every folder with "*/"; or use a job of type rsync.',
+    });
+  }
+  const entersAll = includes.includes(EVERY_FOLDER);
+  const contents = entersAll ? [] : excludes.map((pattern) => `- ${globOf(pattern)}/**`);
+  const files = (sign: string, patterns: readonly string[]) =>
+    patterns.filter((pattern) => !isOfFolders(pattern)).map((pattern) => `${sign} ${globOf(pattern)}`);
+  return [...contents, ...files('+', includes), ...files('-', excludes)];
+}
+
+const isOfFolders = (pattern: string): boolean => /\/\**$/.test(pattern);
+
+/** `{}` mean something to rclone only; a backslash escapes only where rsync sees a wildcard; `***` is not known to rclone. */
+function globOf(pattern: string): string {
+  const plain = pattern.replace(/\/(?:\*{3})?$/, '');
+  const escaped = /[*?[]/.test(plain) ? plain.replace(/\[!/g, '[^') : plain.replaceAll('\\', '\\\\');
+  return escaped.replace(/[{}]/g, '\\$&').replace(/\*{3,}/g, '**');
+}
