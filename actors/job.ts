@@ -97,17 +97,18 @@ export const transferOptionsSchema = z.strictObject({
     .strictObject({
       mode: z.enum(['never', 'after_verify', 'per_file']).default('never'),
       confirmed: z.boolean().default(false),
-      emptyFolders: z.boolean().default(false),
+      emptyFolders: z.boolean().optional().describe('remove folders that are empty afterwards, too'),
     })
-    .default({ mode: 'never', confirmed: false, emptyFolders: false }),
+    .default({ mode: 'never', confirmed: false }),
   maxRetries: z.number().int().min(0).max(1000).default(10),
   stallTimeoutSeconds: z
     .number()
     .int()
     .min(0)
     .max(7 * 24 * 3600)
-    .default(900)
-    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never'),
+    .optional()
+    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
+  compareOnly: z.boolean().optional().describe('copies nothing: both sides are compared as they are, by the method of verify'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 

@@ -128,6 +128,7 @@ function afterOf({ draft: { table } }: VerbContext, after: readonly string[]): s
 
 function checkTransfer({ roots }: VerbContext, { type, source, destination, options }: CreateTransfer): void {
   requireConfirmed(type, options);
+  requireSomethingToCompare(options);
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);
 }
@@ -146,6 +147,13 @@ export function requireConfirmed(type: string, { deleteSource }: TransferOptions
     `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,
     { field: 'options.deleteSource.confirmed' },
   );
+}
+
+function requireSomethingToCompare({ compareOnly, verify, deleteSource }: TransferOptions): void {
+  if (!compareOnly || (verify !== 'none' && deleteSource.mode === 'never')) return;
+  throw new JobError('invalid_request', 'options.compareOnly: needs verify "checksum" or "size", and deletes nothing.', {
+    field: 'options.compareOnly',
+  });
 }
 
 /** The last part of the path, without what a name may not hold. */
