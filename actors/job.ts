@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LIMITS } from './limits.js';
 
 /** The states of a job; `job-lifecycle.ts` says how one leads to another. */
 export const JOB_STATUSES = ['pending', 'queued', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
@@ -87,6 +88,12 @@ const pattern = z
   .refine((text) => !/[\0\n\r]/.test(text), 'must not hold NUL or line breaks')
   .refine((text) => text !== '!', '"!" alone would clear the list of patterns');
 
+/** The name of a marker file. None of rsync's wildcards: it becomes a rule that keeps the file. */
+const fileName = z
+  .string()
+  .regex(/^[^/\\*?[\p{Cc}]{1,255}$/u, 'the name of a file, without "/", control characters and any of *?[\\')
+  .refine((name) => name !== '.' && name !== '..', 'the name of a file');
+
 /** Options of a transfer (`bandwidthLimit` in bytes a second, 0 is none; `maxRetries` after the first attempt). */
 export const transferOptionsSchema = z.strictObject({
   excludes: z.array(pattern).max(256).default([]),
@@ -97,23 +104,34 @@ export const transferOptionsSchema = z.strictObject({
     .strictObject({
       mode: z.enum(['never', 'after_verify', 'per_file']).default('never'),
       confirmed: z.boolean().default(false),
-      emptyFolders: z.boolean().optional().describe('remove folders that are empty afterwards, too'),
+      emptyFolders: z.boolean().default(false),
     })
-    .default({ mode: 'never', confirmed: false }),
+    .default({ mode: 'never', confirmed: false, emptyFolders: false }),
+  requireMount: z.enum(['source', 'destination', 'both']).nullish().describe('what must be on a mounted disk'),
+  marker: z
+    .strictObject({ source: fileName.nullish(), destination: fileName.nullish() })
+    .nullish()
+    .describe('files that must be there: they tell the right disk'),
+  deleteExtraneous: z.boolean().optional().describe('a mirror: what the source does not have is deleted in the destination'),
+  maxDelete: count.nullish().describe('the most files and folders that one attempt of a mirror may delete'),
+  trash: z.string().min(1).max(LIMITS.pathChars).nullish().describe('a folder that takes what a mirror deletes and replaces'),
   maxRetries: z.number().int().min(0).max(1000).default(10),
   stallTimeoutSeconds: z
     .number()
     .int()
     .min(0)
     .max(7 * 24 * 3600)
-    .optional()
-    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
-  compareOnly: z.boolean().optional().describe('copies nothing: both sides are compared as they are, by the method of verify'),
+    .default(900)
+    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 
 /** Options of a job for workers of one's own. */
 export const ownOptionsSchema = z.strictObject({ maxRetries: z.number().int().min(0).max(1000).default(10) });
+
+/** Which sides of a transfer some attempt saw on a mounted disk: where one is gone later, its mount is. */
+export const seenSchema = z.strictObject({ host: z.string().max(255), sourceMounted: z.boolean(), destinationMounted: z.boolean() });
+export type Seen = z.infer<typeof seenSchema>;
 
 const labelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'letters, digits, "_", ".", "/", "-"; at most 63');
 export const labelsSchema = z
@@ -155,6 +173,7 @@ export const jobSchema = z.object({
   warnings: z.array(z.string()),
   verification: verificationSchema.nullable(),
   deletion: deletionSchema.nullable(),
+  seen: seenSchema.nullable().describe('what earlier attempts saw of the two sides'),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,
   updatedAt: timestamp,

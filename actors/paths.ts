@@ -1,7 +1,7 @@
 import { JobError } from './errors.js';
 
 /** Refuses what is not an absolute path within `roots`. Links are looked at by the worker, on the disk. */
-export function checkPath(field: 'source' | 'destination', path: string, roots: readonly string[]): void {
+export function checkPath(field: string, path: string, roots: readonly string[]): void {
   if (path.includes('\0')) throw new JobError('invalid_request', `${field}: a path cannot hold a NUL character.`, { field });
   if (!path.startsWith('/')) {
     if (/^[^/]*:/.test(path)) {

@@ -11,6 +11,7 @@ import {
   nameSchema,
   ownOptionsSchema,
   progressSchema,
+  seenSchema,
   transferOptionsSchema,
   verificationSchema,
 } from './job.js';
@@ -102,7 +103,6 @@ export const REQUESTS = {
   stats: z.strictObject({}),
   history: z.strictObject({ id }),
   why: z.strictObject({ id }),
-  verify: z.strictObject({ id, method: z.enum(['checksum', 'size']).default('checksum'), idempotencyKey }),
   update: z.strictObject({
     id,
     ifVersion,
@@ -128,7 +128,13 @@ export const REQUESTS = {
     keepLast: z.number().int().min(0).default(0).describe('how many of the newest finished jobs stay in any case'),
   }),
   claim: z.strictObject({ worker: workerName, types: z.array(type).min(1).max(32), waitMs }),
-  heartbeat: z.strictObject({ id, attempt, phase: z.enum(PHASES).optional(), progress: progressSchema.partial().optional() }),
+  heartbeat: z.strictObject({
+    id,
+    attempt,
+    phase: z.enum(PHASES).optional(),
+    progress: progressSchema.partial().optional(),
+    seen: seenSchema.optional(),
+  }),
   complete: z.strictObject({
     id,
     attempt,

@@ -36,7 +36,6 @@ export interface Answers {
   stats: Stats;
   history: { history: HistoryEntry[]; truncated: boolean };
   why: { reasons: Reason[] };
-  verify: Job;
   update: Job;
   progress: Job | { results: ItemResult<ProgressAnswer>[] };
   start: Job | { results: ItemResult<{ job: Job }>[] };

@@ -1,4 +1,4 @@
-import { createHash, randomFillSync, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
 import { createActor } from 'xstate';
@@ -95,7 +95,7 @@ function managerInput(
   log: (message: string) => void,
 ): Omit<ManagerInput, 'onServing' | 'onEnded'> {
   const maxPayload = nc.info?.max_payload ?? 1024 * 1024;
-  const random = pooledRandom();
+  const nextUlid = monotonicFactory();
   return {
     journal,
     clock: {
@@ -111,9 +111,9 @@ function managerInput(
         await sleep(ms);
       },
     },
-    newId: monotonicFactory(random),
+    newId: nextUlid,
     newCommitId: randomUUID,
-    random,
+    random: () => randomBytes(4).readUInt32LE() / 2 ** 32,
     digest: (text) => createHash('sha256').update(text).digest('base64url'),
     nextTurn: () =>
       new Promise((resolve) => {
@@ -130,19 +130,6 @@ function managerInput(
       carryMinBytes: 64 * 1024 * 1024,
       ...settings,
     },
-  };
-}
-
-/** 0 to below 1, unpredictable. Asks the system for many bytes at once: an id takes sixteen numbers. */
-function pooledRandom(): () => number {
-  const pool = new Uint32Array(1024);
-  let next = pool.length;
-  return () => {
-    if (next === pool.length) {
-      randomFillSync(pool);
-      next = 0;
-    }
-    return (pool[next++] as number) / 2 ** 32;
   };
 }
 

@@ -1,5 +1,5 @@
 import { JobError } from '../errors.js';
-import { NO_PROGRESS, type Job, type JobFailure, type Progress } from '../job.js';
+import { NO_PROGRESS, type Job, type JobFailure, type Progress, type Seen } from '../job.js';
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
@@ -36,7 +36,7 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
 }
 
 /** Progress of an attempt, or of a job that a service works on without one. An update that changes nothing is not stored. */
-export function progress(context: VerbContext, update: ProgressUpdate): Entry {
+export function progress(context: VerbContext, update: ProgressUpdate & { seen?: Seen | undefined }): Entry {
   const { id, attempt } = update;
   const entry = requireEntry(context, id);
   const { job } = entry;
@@ -52,8 +52,9 @@ export function progress(context: VerbContext, update: ProgressUpdate): Entry {
   }
   const phase = update.phase ?? job.phase;
   const merged = mergedProgress(job, phase, update.progress);
-  if (merged === job.progress && phase === job.phase) return entry;
-  return context.draft.put(change(context, job, { phase, progress: merged }), null);
+  const { seen } = update;
+  if (merged === job.progress && phase === job.phase && !seen) return entry;
+  return context.draft.put(change(context, job, { phase, progress: merged, ...(seen && { seen }) }), null);
 }
 
 /** A new phase begins anew; within one, percent never falls. */

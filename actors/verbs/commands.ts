@@ -4,7 +4,7 @@ import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';
-import { requireConfirmed } from './create.js';
+import { checkTransfer, type Transfer } from '../transfer-rules.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
 
 type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry';
@@ -54,7 +54,7 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
   requireVersion(job, body.ifVersion);
   requireNext(job, 'update');
   const { name = job.name, labels = job.labels, priority = job.priority } = body;
-  const options = body.options ? mergedOptions(job, body.options) : job.options;
+  const options = body.options ? mergedOptions(context, job, body.options) : job.options;
   const after = body.after ? fewerOf(job, body.after) : job.after;
   return context.draft.put(change(context, job, { name, labels, priority, options, after }), { verb: 'update' });
 }
@@ -68,10 +68,10 @@ function fewerOf(job: Job, after: readonly string[]): string[] {
   });
 }
 
-function mergedOptions(job: Job, options: Record<string, unknown>): Job['options'] {
+function mergedOptions(context: VerbContext, job: Job, options: Record<string, unknown>): Job['options'] {
   const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
   const merged = parseRequest<Job['options']>(schema, { ...job.options, ...options }, 'options.');
-  if ('deleteSource' in merged) requireConfirmed(job.type, merged);
+  if ('deleteSource' in merged) checkTransfer(context, { ...job, options: merged } as Transfer);
   return merged;
 }
 

@@ -1,24 +1,16 @@
 import { JobError } from '../errors.js';
-import {
-  NO_PROGRESS,
-  NOT_IN_NAMES,
-  isTransferType,
-  ownOptionsSchema,
-  transferOptionsSchema,
-  type Job,
-  type TransferOptions,
-} from '../job.js';
+import { NO_PROGRESS, NOT_IN_NAMES, isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
-import { checkPath } from '../paths.js';
+import { checkTransfer } from '../transfer-rules.js';
 import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
 import type { VerbContext } from './context.js';
 
 /** Makes one job, or finds the one that an earlier request with the same key made. */
 export function create(context: VerbContext, body: Requests['create']): Entry {
-  if (body.idempotencyKey === undefined) return insert(context, body);
   const { idempotencyKey, ...rest } = body;
+  if (idempotencyKey === undefined) return insert(context, body);
   const digest = context.digest(JSON.stringify(rest));
   const known = context.draft.findKey(idempotencyKey);
   if (!known) return insert(context, body, [idempotencyKey, digest]);
@@ -106,6 +98,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     warnings: NO_WARNINGS,
     verification: null,
     deletion: null,
+    seen: null,
     version: 1,
     createdAt: context.nowIso,
     updatedAt: context.nowIso,
@@ -124,36 +117,6 @@ function afterOf({ draft: { table } }: VerbContext, after: readonly string[]): s
     });
   }
   return [...new Set(after)];
-}
-
-function checkTransfer({ roots }: VerbContext, { type, source, destination, options }: CreateTransfer): void {
-  requireConfirmed(type, options);
-  requireSomethingToCompare(options);
-  checkPath('source', source, roots);
-  checkPath('destination', destination, roots);
-}
-
-/** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
-export function requireConfirmed(type: string, { deleteSource }: TransferOptions): void {
-  if (deleteSource.mode === 'never') return;
-  if (type !== 'rsync') {
-    throw new JobError('invalid_request', 'options.deleteSource.mode: only jobs of type "rsync" can delete their source. Give "never".', {
-      field: 'options.deleteSource.mode',
-    });
-  }
-  if (deleteSource.confirmed) return;
-  throw new JobError(
-    'invalid_request',
-    `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,
-    { field: 'options.deleteSource.confirmed' },
-  );
-}
-
-function requireSomethingToCompare({ compareOnly, verify, deleteSource }: TransferOptions): void {
-  if (!compareOnly || (verify !== 'none' && deleteSource.mode === 'never')) return;
-  throw new JobError('invalid_request', 'options.compareOnly: needs verify "checksum" or "size", and deletes nothing.', {
-    field: 'options.compareOnly',
-  });
 }
 
 /** The last part of the path, without what a name may not hold. */

@@ -40,6 +40,24 @@ export interface TransferTask {
 export interface Counted {
   filesTotal: number;
   bytesTotal: number;
+  /** Of a mirror. */
+  changes?: Changes;
+}
+
+export interface Amount {
+  /** Links and special files are files here. */
+  files: number;
+  folders: number;
+  bytes: number;
+}
+
+/** What a run would do. */
+export interface Changes {
+  create: Amount;
+  change: Amount;
+  delete: Amount;
+  /** Files of the source that are the same in the destination already. */
+  equal: number;
 }
 
 export interface Transferred {

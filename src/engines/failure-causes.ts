@@ -26,6 +26,10 @@ const CAUSES = {
   destination_missing: [false, 'The destination went away while it was written: check that it is mounted, then retry the job.'],
   source_missing: [false, 'Check the path of the source and that its disk is mounted, then retry the job.'],
   source_changed: [true, 'Files of the source changed while they were copied: let the copy run while nothing writes there.'],
+  delete_limit: [
+    false,
+    'More would have been deleted than options.maxDelete allows. Look at a preview of the job; raise maxDelete if all of that may go.',
+  ],
   interrupted: [true, 'Something outside of the service ended the program. The job is tried again by itself.'],
   engine_unsuitable: [false, 'Run "tallyman doctor": this version of the program does not understand what it was asked for.'],
   engine_error: [false, 'Read the log of the job for what the program said.'],

@@ -16,6 +16,7 @@ export const countArgs = (task: TransferTask): string[] => [
   '--no-i-r',
   '--stats',
   `--partial-dir=${PARTIAL_DIR}`,
+  ...(task.options.deleteExtraneous ? [DELETE, FILE_LINE] : []),
   ...filters(task),
   ...paths(task),
 ];
@@ -43,6 +44,7 @@ export const transferArgs = (task: TransferTask): string[] => [
   '--no-whole-file',
   ...byContent(task),
   ...bandwidth(task.options.bandwidthLimit),
+  ...mirror(task),
   ...filters(task),
   ...paths(task),
 ];
@@ -55,6 +57,8 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
   '--stats',
   FILE_LINE,
   `--partial-dir=${PARTIAL_DIR}`,
+  // What a mirror left over is a difference too; nothing is deleted, since `n` stands above.
+  ...(task.options.deleteExtraneous ? [DELETE] : []),
   ...filters(task),
   ...paths(task),
 ];
@@ -62,6 +66,16 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
 /** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
 function byContent({ attempt, options }: TransferTask): string[] {
   return options.deleteSource.mode !== 'never' && attempt > 1 ? ['--checksum'] : [];
+}
+
+/** Deletes after the copy, what was found before it; never what an exclude names, and nothing at all when the source could not be read. */
+const DELETE = '--delete-delay';
+
+function mirror({ jobId, attempt, options }: TransferTask): string[] {
+  const { deleteExtraneous, maxDelete, trash } = options;
+  if (!deleteExtraneous) return [];
+  const backup = trash ? ['--backup', `--backup-dir=${path.join(trash, `${jobId}-${attempt}`)}`] : [];
+  return [DELETE, `--max-delete=${maxDelete ?? 0}`, ...backup];
 }
 
 /** rsync counts in KiB a second and takes no less than one: rounded down, so that the limit holds. */
@@ -75,7 +89,17 @@ function bandwidth(bytesPerSecond: number): string[] {
  * an include and `- !` for an order to forget the other patterns.
  */
 function filters({ options }: TransferTask): string[] {
-  return [...options.includes.map((pattern) => `--filter=+ ${pattern}`), ...options.excludes.map((pattern) => `--filter=- ${pattern}`)];
+  return [
+    ...kept(options),
+    ...options.includes.map((pattern) => `--filter=+ ${pattern}`),
+    ...options.excludes.map((pattern) => `--filter=- ${pattern}`),
+  ];
+}
+
+/** A mirror deletes neither the marker of its destination nor partial files, whatever the patterns say. */
+function kept({ deleteExtraneous, marker }: TransferTask['options']): string[] {
+  if (!deleteExtraneous) return [];
+  return [`--filter=P ${PARTIAL_DIR}/`, ...(marker?.destination ? [`--filter=P /${marker.destination}`] : [])];
 }
 
 /** An absolute path can be taken neither for an option nor for a host. */

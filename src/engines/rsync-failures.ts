@@ -20,6 +20,7 @@ const BY_EXIT: Partial<Record<number, CauseCode>> = {
   20: 'interrupted',
   22: 'out_of_memory',
   24: 'source_changed',
+  25: 'delete_limit',
   30: 'network',
   35: 'network',
 };

@@ -20,6 +20,8 @@ export interface FileLine {
   change: string;
   /** Second letter: `f` file, `d` folder, `L` symbolic link, `D` device, `S` special file. */
   type: string;
+  /** It is not there yet. */
+  isNew: boolean;
   bytes: number;
   /** The name byte by byte (latin1). */
   rawName: string;
@@ -65,7 +67,9 @@ function parseFile(text: string): FileLine | null {
   const match = FILE.exec(text);
   if (!match) return null;
   const [, change = '', item = '', bytes, name = ''] = match;
-  return { kind: 'file', change, type: item.charAt(0), bytes: Number(bytes), rawName: unescape(name), name: showName(name) };
+  const type = change === '*' ? (name.endsWith('/') ? 'd' : 'f') : item.charAt(0);
+  const isNew = item.endsWith('+++++++++');
+  return { kind: 'file', change, type, isNew, bytes: Number(bytes), rawName: unescape(name), name: showName(name) };
 }
 
 function parseStat(text: string): StatLine | null {

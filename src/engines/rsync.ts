@@ -19,6 +19,7 @@ import { requireTool, sayCommand } from './program.js';
 import { countArgs, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { RsyncErrors } from './rsync-failures.js';
 import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
+import { ChangesFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
 
 export interface RsyncOptions {
@@ -76,12 +77,18 @@ class RsyncEngine implements Engine {
   }
 
   async count(task: TransferTask, run: Run): Promise<Counted> {
+    const found = new ChangesFound();
     const outcome = await this.#run(countArgs(task), task, run, (line, text) => {
-      if (line.kind !== 'file') run.log('debug', 'stdout', text);
+      if (line.kind === 'file') found.add(line);
+      else run.log('debug', 'stdout', text);
     });
     // What vanishes now is not there to be copied either.
     if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
-    return { filesTotal: totalOf(outcome, FILES_TRANSFERRED).value, bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value };
+    return {
+      ...(task.options.deleteExtraneous ? { changes: found.changes(totalOf(outcome, 'Number of files')) } : {}),
+      filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
+      bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value,
+    };
   }
 
   async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
@@ -92,7 +99,8 @@ class RsyncEngine implements Engine {
       const outcomes = [await this.#copy(task, progress, bounded)];
       if (outcomes[0]?.exit.code === VANISHED) {
         bounded.log('warning', 'worker', 'Files of the source vanished meanwhile: running rsync once more.');
-        outcomes.push(await this.#copy(task, progress, bounded));
+        const maxDelete = Math.max(0, (task.options.maxDelete ?? 0) - (outcomes[0].stats.get(FILES_DELETED)?.value ?? 0));
+        outcomes.push(await this.#copy({ ...task, options: { ...task.options, maxDelete } }, progress, bounded));
       }
       const sum = (key: string) => outcomes.reduce((total, outcome) => total + totalOf(outcome, key).value, 0);
       const [filesTransferred, bytesTransferred] = [sum(FILES_TRANSFERRED), sum(BYTES_TRANSFERRED)];
@@ -138,7 +146,7 @@ class RsyncEngine implements Engine {
   async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome> {
     const onLine = (line: RsyncLine, text: string) => {
       if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
-      else run.log(line.kind === 'file' ? 'debug' : 'info', 'stdout', text);
+      else run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
       if (line.kind === 'file') run.onProgress(progress.onFile(line));
     };
     const onError = (errors: RsyncErrors) => run.onProgress(progress.onFailed(errors.failedFiles));
@@ -188,6 +196,7 @@ class RsyncEngine implements Engine {
 
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
 const FILES_TRANSFERRED = 'Number of regular files transferred';
+const FILES_DELETED = 'Number of deleted files';
 const BYTES_TRANSFERRED = 'Total transferred file size';
 
 /** What a comparison of both sides has seen so far. */

@@ -11,9 +11,10 @@ import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { checkSpace } from './free-space.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
-import { checkPaths, failed, type RealPaths } from './preflight.js';
+import { checkChanges, checkGuards, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings } from './source-step.js';
+import { checkPaths, checkTrash, failed, type RealPaths } from './preflight.js';
 
 /** Where the lines of a job's log go. */
 export interface LogSink {
@@ -40,7 +41,6 @@ export interface AttemptTools {
 
 /** The report does not wait longer for the log: the lease goes on. */
 const FLUSH_WAIT_MS = 1000;
-const STALL_TIMEOUT_SECONDS = 900;
 const ADVICE_CHARS = 2048;
 const WARNING_CHARS = 2048;
 
@@ -75,8 +75,9 @@ export class AttemptRun implements AttemptSteps {
     const { files, client, keeper, renewTimeoutMs } = this.#tools;
     const { id, attempt } = this.#attempt;
     await files.write(id, attempt);
+    const seen = this.#job && (await lookAtSides(this.#job));
     const sentAt = now();
-    const { leaseMs, wanted } = await client.ask('heartbeat', { id, attempt }, { timeoutMs: renewTimeoutMs });
+    const { leaseMs, wanted } = await client.ask('heartbeat', { id, attempt, ...(seen && { seen }) }, { timeoutMs: renewTimeoutMs });
     keeper.extend(this.#name, leaseMs - (now() - sentAt));
     return { sentAt, leaseMs, wanted };
   }
@@ -86,7 +87,9 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', `Attempt ${task.attempt}, worker ${this.#tools.name}: from ${task.source} to ${task.destination}.`);
     const probe = await this.#engine().probe();
     if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
-    this.#paths = await checkPaths(task, this.#tools.roots, task.options.compareOnly === true ? 'read' : 'write');
+    this.#paths = await checkPaths(task, this.#tools.roots);
+    await checkTrash(task, this.#paths, this.#tools.roots);
+    for (const said of await checkGuards(task, this.#paths, this.#job?.seen ?? null)) this.#say('info', said);
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
     for (const note of probe.notes) this.#say('info', note);
   }
@@ -95,6 +98,7 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', 'Counting what is to be copied.');
     const totals = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched)));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
+    checkChanges(this.#task(), totals.changes);
     if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
     if (this.#paths && this.#task().options.deleteSource.mode !== 'never') {
       this.#source = new SourceStep(this.#task(), {
@@ -188,7 +192,7 @@ export class AttemptRun implements AttemptSteps {
   #watched<T>(run: StepRun, step: (run: StepRun) => Promise<T>): Promise<T> {
     const limits = {
       attempt: this.#name,
-      limitMs: (this.#task().options.stallTimeoutSeconds ?? STALL_TIMEOUT_SECONDS) * 1000,
+      limitMs: this.#task().options.stallTimeoutSeconds * 1000,
       warn: (text: string) => {
         this.#say('warning', text);
       },

@@ -35,11 +35,21 @@ export class Folder {
 
   /** Its entries are on the disk when this resolves. */
   sync(): Promise<void> {
-    return this.#handle.sync();
+    return syncHandle(this.#handle);
   }
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+/** Writes through to the disk; a file system that has no such thing is not asked for it. */
+export async function syncHandle(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EROFS'].includes(code)) throw error;
   }
 }
 
@@ -49,10 +59,13 @@ export class Folder {
  */
 export class FolderWalk {
   readonly #root: string;
+  readonly #onEnter: (folder: Folder) => Promise<void>;
   #open: { name: string; folder: Folder }[] = [];
 
-  constructor(root: string) {
+  /** `onEnter` sees every folder when it is opened. */
+  constructor(root: string, onEnter: (folder: Folder) => Promise<void> = () => Promise.resolve()) {
     this.#root = root;
+    this.#onEnter = onEnter;
   }
 
   /** The folder that holds `path`, and the last part of it. */
@@ -74,6 +87,7 @@ export class FolderWalk {
       const holder = this.#open.at(-1)?.folder;
       const folder = holder ? await holder.enter(Buffer.from(name, 'latin1')) : await Folder.open(Buffer.from(this.#root));
       this.#open.push({ name, folder });
+      await this.#onEnter(folder);
     }
     return this.#open.at(-1)?.folder as Folder;
   }

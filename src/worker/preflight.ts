@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { JobFailure } from '../../actors/job.js';
-import { isWithin } from '../../actors/paths.js';
+import { isWithin, overlaps } from '../../actors/paths.js';
 import { EngineFailed, type TransferTask } from '../engines/engine.js';
 
 /** Where a transfer really reads and writes: every symbolic link resolved. */
@@ -18,10 +18,9 @@ export interface RealPaths {
 export async function checkPaths(
   { source, destination }: Pick<TransferTask, 'source' | 'destination'>,
   roots: readonly string[],
-  doing: 'read' | 'write' = 'write',
 ): Promise<RealPaths> {
   for (const given of [source, destination]) refuseOddPath(given);
-  const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => path.normalize(root))));
+  const realRoots = await realRootsOf(roots);
 
   const sourceStats = await statSource(source);
   const realSource = await realpath(source);
@@ -38,13 +37,30 @@ export async function checkPaths(
       'Choose a folder as destination.',
     );
   }
-  await requireAccess(folder, (doing === 'write' ? constants.W_OK : constants.R_OK) | constants.X_OK, doing);
+  await requireAccess(folder, constants.W_OK | constants.X_OK, 'write');
 
   const intoFolder = sourceStats.isDirectory() ? !source.endsWith('/') : destination.endsWith('/') || (rest === '' && !isFile);
   const target = intoFolder ? path.join(realDestination, path.basename(source)) : realDestination;
   refuseOverlap({ source: realSource, target });
   return { source: realSource, target, existing: folder };
 }
+
+/** The folder for what a mirror deletes, links resolved: within the roots, and apart from both sides. */
+export async function checkTrash({ options }: Pick<TransferTask, 'options'>, paths: RealPaths, roots: readonly string[]): Promise<void> {
+  const { trash } = options;
+  if (!options.deleteExtraneous || !trash) return;
+  refuseOddPath(trash);
+  const { folder, rest } = await resolveDestination(`${trash}/`);
+  const real = path.join(folder, rest);
+  requireRoot(trash, real, await realRootsOf(roots));
+  await requireAccess(folder, constants.W_OK | constants.X_OK, 'write');
+  const side = [paths.source, paths.target].find((other) => overlaps(real, other));
+  if (side !== undefined)
+    throw failed('path_not_allowed', `The trash ${trash} holds ${side} or lies in it.`, 'Choose a folder beside source and destination.');
+}
+
+const realRootsOf = (roots: readonly string[]): Promise<string[]> =>
+  Promise.all(roots.map((root) => realpath(root).catch(() => path.normalize(root))));
 
 function refuseOddPath(given: string): void {
   if (!path.isAbsolute(given)) throw failed('path_not_allowed', `The path ${given} is not absolute.`, 'Give the whole path, from "/" on.');

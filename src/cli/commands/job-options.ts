@@ -25,6 +25,14 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
     choices: ['none', 'size', 'checksum'],
     describe: 'compare both sides afterwards: none, size or checksum (default none)',
   },
+  {
+    name: 'require-mount',
+    value: 'SIDE',
+    choices: ['source', 'destination', 'both'],
+    describe: 'copy only when source, destination or both are on a mounted disk',
+  },
+  { name: 'marker', value: 'FILE', describe: 'copy only when a file of this name is in the destination' },
+  { name: 'source-marker', value: 'FILE', describe: 'copy only when a file of this name is in the source' },
 ];
 
 const TRANSFER_ONLY = TRANSFER_OPTIONS.map((option) => option.name);
@@ -57,7 +65,11 @@ export async function jobBody(
 function transferOptions(args: Args) {
   const limit = args.text('bwlimit');
   const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
+  const requireMount = args.text('require-mount') as 'source' | 'destination' | 'both' | undefined;
+  const [source, destination] = [args.text('source-marker'), args.text('marker')];
   return {
+    ...(requireMount === undefined ? {} : { requireMount }),
+    ...((source ?? destination) === undefined ? {} : { marker: { source, destination } }),
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),

@@ -1,0 +1,77 @@
+import { JobError } from './errors.js';
+import type { TransferOptions } from './job.js';
+import { checkPath, isWithin, overlaps } from './paths.js';
+import type { CreateTransfer } from './requests.js';
+
+/** What of a job says which files it moves, and how. */
+export type Transfer = Pick<CreateTransfer, 'type' | 'source' | 'destination' | 'options'>;
+
+/** What can be said of a transfer before anybody looks at a disk. */
+export function checkTransfer({ roots }: { roots: readonly string[] }, transfer: Transfer): void {
+  const { type, source, destination, options } = transfer;
+  requireConfirmed(type, options);
+  checkPath('source', source, roots);
+  checkPath('destination', destination, roots);
+  checkOverlap(transfer);
+  checkMirror(transfer, roots);
+}
+
+/** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
+function requireConfirmed(type: string, { deleteSource }: TransferOptions): void {
+  if (deleteSource.mode === 'never') return;
+  if (type !== 'rsync') {
+    throw new JobError('invalid_request', 'options.deleteSource.mode: only jobs of type "rsync" can delete their source. Give "never".', {
+      field: 'options.deleteSource.mode',
+    });
+  }
+  if (deleteSource.confirmed) return;
+  throw new JobError(
+    'invalid_request',
+    `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,
+    { field: 'options.deleteSource.confirmed' },
+  );
+}
+
+const refuse = (field: string, message: string): JobError => new JobError('invalid_request', `${field}: ${message}`, { field });
+
+/** Refuses a copy over itself or into itself, as far as the words of the paths tell; links are looked at by the worker. */
+function checkOverlap({ source, destination }: Pick<Transfer, 'source' | 'destination'>): void {
+  // Without a slash at its end the source becomes an entry in the destination.
+  const name = source.split('/').filter(Boolean).at(-1) ?? '';
+  const target = source.endsWith('/') ? destination : `${destination}/${name}`;
+  const [inSource, inTarget] = [isWithin(target, source), isWithin(source, target)];
+  if (inSource && inTarget) throw refuse('destination', `the copy would be its own source, ${source}. Choose another destination.`);
+  if (inSource) {
+    throw refuse(
+      'destination',
+      `it lies in the source ${source}: the copy would copy itself. Where a link leads out, give the place itself.`,
+    );
+  }
+  if (inTarget) throw refuse('destination', `the source ${source} lies in ${target}, which is written. Choose another destination.`);
+}
+
+/** Refuses a mirror that does not say how much it may delete, or whose trash would be mirrored too. */
+function checkMirror({ type, source, destination, options }: Transfer, roots: readonly string[]): void {
+  const { deleteExtraneous, maxDelete, trash } = options;
+  if (!deleteExtraneous) return refuseWithoutMirror(options);
+  if (type !== 'rsync') throw refuse('options.deleteExtraneous', 'only rsync mirrors in this version.');
+  if (typeof maxDelete !== 'number') {
+    throw refuse(
+      'options.maxDelete',
+      'say how many files and folders deleteExtraneous may delete at most; a preview tells how many would go.',
+    );
+  }
+  if (options.deleteSource.mode !== 'never') {
+    throw refuse('options.deleteSource.mode', 'a mirror of a source that is deleted would delete the copies next time. Give "never".');
+  }
+  if (typeof trash !== 'string') return;
+  checkPath('options.trash', trash, roots);
+  for (const side of [source, destination]) {
+    if (overlaps(trash, side)) throw refuse('options.trash', `it must neither hold ${side} nor lie in it. Choose a folder beside it.`);
+  }
+}
+
+function refuseWithoutMirror({ maxDelete, trash }: TransferOptions): void {
+  if (typeof maxDelete === 'number') throw refuse('options.maxDelete', 'it is for deleteExtraneous: true.');
+  if (typeof trash === 'string') throw refuse('options.trash', 'it is for deleteExtraneous: true.');
+}

@@ -1,0 +1,117 @@
+import { opendir, realpath, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import type { Job, Seen } from '../../actors/job.js';
+import type { Changes, TransferTask } from '../engines/engine.js';
+import { failed, type RealPaths } from './preflight.js';
+
+/** On a Mac all that may be written is on a volume of its own, which is always there. */
+const SYSTEM_FOLDERS = ['/', '/System/Volumes/Data'];
+const MOUNT_ADVICE =
+  'Mount the disk, then retry the job. If the files are meant to be there without a mount, make a new job without this guard.';
+
+/** Looks whether the two sides are the disks that are meant. Rejects with `EngineFailed` before anything is touched. Answers what to say of it. */
+export async function checkGuards(task: TransferTask, paths: RealPaths, before: Seen | null): Promise<string[]> {
+  const { requireMount, marker, deleteExtraneous } = task.options;
+  const said: string[] = [];
+  const sides = { source: paths.source, destination: paths.existing };
+  for (const side of ['source', 'destination'] as const) {
+    const mount = await mountOf(sides[side]);
+    if (mount !== null) said.push(`The ${side} is on the disk that is mounted at ${mount}.`);
+    else if (requireMount === side || requireMount === 'both') throw notMounted(side, task[side], 'requireMount asks for that');
+    else if (before?.host === hostname() && before[`${side}Mounted`]) throw notMounted(side, task[side], 'it was in an earlier attempt');
+    const name = marker?.[side];
+    if (name) await requireMarker(side, await rootOf(task, side), name);
+  }
+  if (deleteExtraneous && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
+  return said;
+}
+
+/** What this attempt sees, together with what earlier ones saw. A side that is not there is on no disk. */
+export async function lookAtSides({ source, destination, seen }: Pick<Job, 'source' | 'destination' | 'seen'>): Promise<Seen | null> {
+  if (source === null || destination === null) return null;
+  const host = hostname();
+  const before = seen?.host === host ? seen : null;
+  const [now, there] = await Promise.all([source, destination].map(async (side) => (await mountOf(await nearest(side))) !== null));
+  return {
+    host,
+    sourceMounted: (before?.sourceMounted ?? false) || (now ?? false),
+    destinationMounted: (before?.destinationMounted ?? false) || (there ?? false),
+  };
+}
+
+/** The source has no file at all, and what is in the destination would go. */
+const sourceEmpty = (source: string) =>
+  failed(
+    'source_empty',
+    `The source ${source} is empty, and everything in the destination would be deleted.`,
+    'Check that the disk of the source is mounted, then retry the job. To empty the destination, delete its files yourself.',
+  );
+
+const notMounted = (side: 'source' | 'destination', given: string, why: string) =>
+  failed(
+    side === 'source' ? 'source_not_mounted' : 'destination_not_mounted',
+    `The ${side} ${given} is on the disk of the system, not on a mounted one: ${why}.`,
+    MOUNT_ADVICE,
+  );
+
+async function requireMarker(side: 'source' | 'destination', folder: string, name: string): Promise<void> {
+  const stats = await stat(path.join(folder, name)).catch(() => null);
+  if (stats?.isFile()) return;
+  throw failed(
+    'marker_missing',
+    `The file ${name} is not in the ${side} ${folder}: this is not the disk that is meant, or it is not mounted.`,
+    'Mount the right disk, then retry the job. On a new disk, make the file yourself.',
+  );
+}
+
+/** The folder that a marker is looked for in: where one file is copied, the one that holds it. */
+async function rootOf({ source, destination }: TransferTask, side: 'source' | 'destination'): Promise<string> {
+  const isFolder = async (file: string) => (await stat(file).catch(() => null))?.isDirectory() ?? false;
+  if (side === 'source') return (await isFolder(source)) ? source : path.dirname(source);
+  const isNewName = !destination.endsWith('/') && !(await isFolder(source)) && !(await isFolder(destination));
+  return isNewName ? path.dirname(destination) : destination;
+}
+
+/** Where the disk of this folder is mounted; null when it is the one of the system. */
+async function mountOf(folder: string): Promise<string | null> {
+  const systems = await Promise.all(SYSTEM_FOLDERS.map((system) => stat(system).catch(() => null)));
+  const { dev } = await stat(folder);
+  if (systems.some((system) => system?.dev === dev)) return null;
+  let mount = folder;
+  while (mount !== '/' && (await stat(path.dirname(mount))).dev === dev) mount = path.dirname(mount);
+  return mount;
+}
+
+/** The real path of what is there of `given`, or of the nearest folder above. */
+async function nearest(given: string): Promise<string> {
+  for (let at = given; ; at = path.dirname(at)) {
+    const real = await realpath(at).catch(() => null);
+    if (real !== null) return real;
+  }
+}
+
+async function isEmptyFolder(folder: string): Promise<boolean> {
+  if (!(await stat(folder)).isDirectory()) return false;
+  const entries = await opendir(folder);
+  try {
+    return (await entries.read()) === null;
+  } finally {
+    await entries.close();
+  }
+}
+
+/** Looks at what a mirror would do, before it does any of it. */
+export function checkChanges({ source, options }: TransferTask, changes: Changes | undefined): void {
+  if (!changes || !options.deleteExtraneous) return;
+  const { create, change, equal } = changes;
+  const deletions = changes.delete.files + changes.delete.folders;
+  if (deletions > 0 && create.files + change.files + equal === 0) throw sourceEmpty(source);
+  const maxDelete = options.maxDelete ?? 0;
+  if (deletions <= maxDelete) return;
+  throw failed(
+    'delete_limit',
+    `${deletions} files and folders of the destination would be deleted, and options.maxDelete allows ${maxDelete}. Nothing was copied or deleted.`,
+    'Look at a preview of the job. If all of that may go, make a new job with a greater maxDelete; if not, check the source.',
+  );
+}
