@@ -14,6 +14,8 @@ const REASON_CHARS = 200;
 export interface AttemptInput {
   /** Whether the copy has to be verified before it is complete. */
   verify: boolean;
+  /** False when both sides are only compared. */
+  copy: boolean;
   /** Whether files of the source are deleted once they are proved to be copied. */
   deleteSource: boolean;
   lease: Lease;
@@ -33,6 +35,7 @@ export type AttemptEvent =
 
 export interface AttemptContext {
   mustVerify: boolean;
+  mustCopy: boolean;
   mustDelete: boolean;
   steps: AttemptSteps;
   step: AbortController;
@@ -60,7 +63,10 @@ const leaseLeft = ({ lease, steps }: AttemptContext, part: number): number =>
   Math.max(0, lease.sentAt + lease.leaseMs * part - steps.now());
 
 /** What a completed job shows: the totals of the copy, not of the check that came after it. */
-const finalProgress = ({ totals, copied }: AttemptContext): Progress => ({
+const finalProgress = ({ mustCopy, progress, totals, copied }: AttemptContext): Progress =>
+  mustCopy ? copiedProgress(totals, copied) : { ...progress, percent: 100, etaSeconds: 0, currentFile: null };
+
+const copiedProgress = (totals: Totals, copied: Copied): Progress => ({
   ...NO_PROGRESS,
   percent: 100,
   bytesTransferred: copied.bytesTransferred,
@@ -115,6 +121,7 @@ export const attemptSetup = setup({
     // The timers may be late, as in a process that was suspended: the clock decides.
     stopped: ({ context }) => context.stopReason !== null || leaseLeft(context, LEASE_LOW) === 0,
     nothingToProve: ({ context }) => !context.mustVerify && !context.mustDelete,
+    nothingToCopy: ({ context }) => !context.mustCopy,
     nothingToVerify: ({ context }) => !context.mustVerify,
     nothingToDelete: ({ context }) => !context.mustDelete,
   },

@@ -69,7 +69,12 @@ const working = attemptSetup.createStateConfig({
     },
     preflight: {
       entry: { type: 'enterPhase', params: 'preflight' },
-      invoke: { src: 'preflight', input: stepInput, onDone: [isLost, isStopped, { target: 'counting' }], onError },
+      invoke: {
+        src: 'preflight',
+        input: stepInput,
+        onDone: [isLost, isStopped, { guard: 'nothingToCopy', target: 'verifying' }, { target: 'counting' }],
+        onError,
+      },
     },
     counting: {
       entry: { type: 'enterPhase', params: 'counting' },
@@ -149,6 +154,7 @@ export const attemptMachine = attemptSetup.createMachine({
   context: ({ input }) => ({
     mustVerify: input.verify,
     mustDelete: input.deleteSource,
+    mustCopy: input.copy,
     steps: input.steps,
     step: new AbortController(),
     lease: input.lease,

@@ -8,13 +8,21 @@ export interface Note {
   note?: string | null;
 }
 
+/** A job that the round changed, as it is by now, with what the round adds to its history. */
+interface Changed {
+  entry: Entry;
+  notes: readonly string[];
+}
+
 interface Undo {
   id: string;
   before: Entry | undefined;
-  /** What the round had added to its history; undefined: the round had not changed it. */
-  notes: readonly string[] | undefined;
+  /** What the round had made of it; undefined: the round had not changed it. */
+  changed: Changed | undefined;
   bytes: number;
 }
+
+const NO_NOTES: readonly string[] = [];
 
 /**
  * The changes of one round, not stored yet. They are made in the table at once,
@@ -25,8 +33,7 @@ interface Undo {
 export class Draft {
   readonly table: JobTable;
   #undo: Undo[] = [];
-  /** Ids that changed, with what this round adds to their history. */
-  #changed = new Map<string, readonly string[]>();
+  #changed = new Map<string, Changed>();
   #tombstones = new Map<string, { key: StoredKey | undefined; untilMs: number }>();
   /** Keys of the jobs that this round deleted. */
   #goneKeys = new Map<string, { id: string; digest: string }>();
@@ -47,19 +54,19 @@ export class Draft {
 
   put(job: Job, why: Note | null, key?: StoredKey): Entry {
     const before = this.table.get(job.id);
-    const added = why ? [JSON.stringify(historyOf(job, why))] : [];
-    const notesBefore = this.#changed.get(job.id);
+    const changed = this.#changed.get(job.id);
+    const added = why ? [JSON.stringify(historyOf(job, why))] : NO_NOTES;
     const entry = withNotes({
       job,
       text: JSON.stringify(job),
       key: key ?? before?.key,
-      notes: added.length > 0 ? [...(before?.notes ?? []), ...added] : (before?.notes ?? []),
+      notes: joined(before?.notes, added),
       notesDropped: before?.notesDropped ?? 0,
       sinceSeq: before?.sinceSeq ?? 0,
     });
-    this.#undo.push({ id: job.id, before, notes: notesBefore, bytes: this.#bytes });
-    this.#changed.set(job.id, added.length > 0 ? [...(notesBefore ?? []), ...added] : (notesBefore ?? []));
-    this.table.put(entry);
+    this.#undo.push({ id: job.id, before, changed, bytes: this.#bytes });
+    this.#changed.set(job.id, { entry, notes: joined(changed?.notes, added) });
+    this.table.put(entry, before);
     const addedBytes = added.reduce((sum, note) => sum + bytesAtMost(note), 0);
     this.#bytes += bytesAtMost(entry.text) + addedBytes + keyBytes(entry.key) + 64;
     return entry;
@@ -68,7 +75,7 @@ export class Draft {
   delete(id: string, keyUntilMs: number): void {
     const before = this.table.get(id);
     if (!before) return;
-    this.#undo.push({ id, before, notes: this.#changed.get(id), bytes: this.#bytes });
+    this.#undo.push({ id, before, changed: this.#changed.get(id), bytes: this.#bytes });
     this.#changed.delete(id);
     this.#tombstones.set(id, { key: before.key, untilMs: keyUntilMs });
     this.table.delete(id);
@@ -87,13 +94,13 @@ export class Draft {
   }
 
   rollbackTo(mark: number): void {
-    for (const { id, before, notes, bytes } of this.#undo.splice(mark).reverse()) {
+    for (const { id, before, changed, bytes } of this.#undo.splice(mark).reverse()) {
       this.#bytes = bytes;
       this.#tombstones.delete(id);
       if (before?.key) this.#goneKeys.delete(before.key[0]);
       if (before) this.table.put(before);
       else this.table.delete(id);
-      if (notes) this.#changed.set(id, notes);
+      if (changed) this.#changed.set(id, changed);
       else this.#changed.delete(id);
     }
   }
@@ -101,7 +108,7 @@ export class Draft {
   /** The record's lines, one change each. */
   lines(): string[] {
     const lines: string[] = [];
-    for (const [id, notes] of this.#changed) lines.push(putLine(this.table.get(id) as Entry, notes));
+    for (const { entry, notes } of this.#changed.values()) lines.push(putLine(entry, notes));
     for (const [id, { key, untilMs }] of this.#tombstones) {
       lines.push(key ? `{"del":"${id}","key":${JSON.stringify(key)},"until":${untilMs}}` : `{"del":"${id}"}`);
     }
@@ -110,13 +117,17 @@ export class Draft {
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
   settle(seq: number): { deleted: string[] } {
-    for (const id of this.#changed.keys()) (this.table.get(id) as Entry).sinceSeq ||= seq;
+    for (const { entry } of this.#changed.values()) entry.sinceSeq ||= seq;
     for (const [id, { key, untilMs }] of this.#tombstones) {
       if (key) this.table.remember(key, id, untilMs);
     }
     return { deleted: [...this.#tombstones.keys()] };
   }
 }
+
+/** Arrays of one note are shared, not copied: most rounds add one to a job, or none. */
+const joined = (before: readonly string[] = NO_NOTES, added: readonly string[]): readonly string[] =>
+  added.length === 0 ? before : before.length === 0 ? added : [...before, ...added];
 
 /** One line of a record: the whole job, and the given part of its history. */
 export function putLine(entry: Entry, notes: readonly string[], notesDropped = 0): string {

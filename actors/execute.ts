@@ -6,6 +6,7 @@ import { requireEntry } from './verbs/context.js';
 import { create, createMany } from './verbs/create.js';
 import { list } from './verbs/list.js';
 import { why } from './verbs/queue.js';
+import { verify } from './verbs/verify.js';
 
 /** One request, validated: the verb and its body. */
 export type Command = { [V in Verb]: { verb: V; body: Requests[V] } }[Verb];
@@ -58,6 +59,8 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
     }
     case 'why':
       return why(context, command.body.id);
+    case 'verify':
+      return verify(context, command.body).text;
     case 'update':
       return commands.update(context, command.body).text;
     case 'start':

@@ -7,7 +7,7 @@ import { ManagerState } from './manager-state.js';
 import { notServing, storageFailed, unknownOutcome } from './refusals.js';
 import { takeOver } from './take-over.js';
 
-type Event = { type: 'asks'; asks: readonly Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
+type Event = { type: 'asks'; asks: Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
 
 export interface Context {
   state: ManagerState;
@@ -50,8 +50,9 @@ export const jobManager = setup({
     announce: ({ context }) => {
       context.state.input.onServing();
     },
+    // Taken out of the event: XState keeps events for so long that asks would outlive the quick part of garbage collection.
     receive: ({ context, event }) => {
-      if (event.type === 'asks') for (const ask of event.asks) context.state.receive(ask);
+      if (event.type === 'asks') for (const ask of event.asks.splice(0)) context.state.receive(ask);
     },
     refuse: ({ context, event }) => {
       if (event.type === 'asks') for (const ask of event.asks) context.state.refuse(ask, notServing(context.failure));

@@ -32,11 +32,7 @@ const LATER_FIELDS: Pick<Job, 'after'> = { after: [] };
 const isIndexedAlike = (old: Job, job: Job): boolean =>
   old.status === job.status && old.priority === job.priority && old.retryAt === job.retryAt && old.after === job.after;
 
-/**
- * All jobs, with what makes lists, the queue and cleanup quick. Iterating
- * `entries` goes from the job that has not changed for longest to the newest
- * change: that order is what carry forward needs.
- */
+/** All jobs, with what makes lists, the queue and cleanup quick. */
 export class JobTable {
   readonly entries = new Map<string, Entry>();
   readonly byStatus = Object.fromEntries(JOB_STATUSES.map((status) => [status, new OrderedSet()])) as Record<JobStatus, OrderedSet>;
@@ -54,11 +50,9 @@ export class JobTable {
     return this.entries.get(id);
   }
 
-  put(entry: Entry): void {
+  put(entry: Entry, old = this.entries.get(entry.job.id)): void {
     const { job } = entry;
-    const old = this.entries.get(job.id);
     if (old) {
-      this.entries.delete(job.id);
       this.liveBytes -= old.text.length;
     } else {
       this.countByType.set(job.type, (this.countByType.get(job.type) ?? 0) + 1);

@@ -104,9 +104,9 @@ export const transferOptionsSchema = z.strictObject({
     .strictObject({
       mode: z.enum(['never', 'after_verify', 'per_file']).default('never'),
       confirmed: z.boolean().default(false),
-      emptyFolders: z.boolean().default(false),
+      emptyFolders: z.boolean().optional().describe('remove folders that are empty afterwards, too'),
     })
-    .default({ mode: 'never', confirmed: false, emptyFolders: false }),
+    .default({ mode: 'never', confirmed: false }),
   requireMount: z.enum(['source', 'destination', 'both']).nullish().describe('what must be on a mounted disk'),
   marker: z
     .strictObject({ source: fileName.nullish(), destination: fileName.nullish() })
@@ -121,8 +121,9 @@ export const transferOptionsSchema = z.strictObject({
     .int()
     .min(0)
     .max(7 * 24 * 3600)
-    .default(900)
-    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never'),
+    .optional()
+    .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
+  compareOnly: z.boolean().optional().describe('copies nothing: both sides are compared as they are, by the method of verify'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 

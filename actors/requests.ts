@@ -103,6 +103,7 @@ export const REQUESTS = {
   stats: z.strictObject({}),
   history: z.strictObject({ id }),
   why: z.strictObject({ id }),
+  verify: z.strictObject({ id, method: z.enum(['checksum', 'size']).default('checksum'), idempotencyKey }),
   update: z.strictObject({
     id,
     ifVersion,

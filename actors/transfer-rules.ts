@@ -10,6 +10,7 @@ export type Transfer = Pick<CreateTransfer, 'type' | 'source' | 'destination' | 
 export function checkTransfer({ roots }: { roots: readonly string[] }, transfer: Transfer): void {
   const { type, source, destination, options } = transfer;
   requireConfirmed(type, options);
+  requireSomethingToCompare(options);
   checkPath('source', source, roots);
   checkPath('destination', destination, roots);
   checkOverlap(transfer);
@@ -30,6 +31,13 @@ function requireConfirmed(type: string, { deleteSource }: TransferOptions): void
     `options.deleteSource.confirmed: "${deleteSource.mode}" deletes files of the source once their copies are proved. Give true if that is meant.`,
     { field: 'options.deleteSource.confirmed' },
   );
+}
+
+function requireSomethingToCompare({ compareOnly, verify, deleteSource }: TransferOptions): void {
+  if (!compareOnly || (verify !== 'none' && deleteSource.mode === 'never')) return;
+  throw new JobError('invalid_request', 'options.compareOnly: needs verify "checksum" or "size", and deletes nothing.', {
+    field: 'options.compareOnly',
+  });
 }
 
 const refuse = (field: string, message: string): JobError => new JobError('invalid_request', `${field}: ${message}`, { field });

@@ -89,10 +89,11 @@ interface Sent {
 }
 
 /** "Per file" proves and deletes in one go; "after verify" proves all before the first goes. */
-const whatFollows = ({ options }: Job): Pick<AttemptInput, 'verify' | 'deleteSource'> => {
-  if (!('verify' in options)) return { verify: false, deleteSource: false };
+const stepsOf = ({ options }: Job): Pick<AttemptInput, 'copy' | 'verify' | 'deleteSource'> => {
+  if (!('verify' in options)) return { copy: true, verify: false, deleteSource: false };
   const { mode } = options.deleteSource;
-  return { verify: mode === 'after_verify' || (mode === 'never' && options.verify !== 'none'), deleteSource: mode !== 'never' };
+  const verify = mode === 'after_verify' || (mode === 'never' && options.verify !== 'none');
+  return { copy: !options.compareOnly, verify, deleteSource: mode !== 'never' };
 };
 const actorIdOf = ({ id, attempt }: AttemptId): string => `${id}/${attempt}`;
 
@@ -129,7 +130,7 @@ const workerSetup = setup({
       const ref = spawn('attempt', {
         id: actorIdOf(job),
         input: {
-          ...whatFollows(job),
+          ...stepsOf(job),
           lease,
           steps: context.ports.stepsOf(job),
         },
@@ -231,7 +232,7 @@ export const workerMachine = workerSetup.createMachine({
       const steps = ports.stepsOfLeftover(attempt);
       const ref = spawn('attempt', {
         id: actorIdOf(attempt),
-        input: { verify: false, deleteSource: false, lease, steps, giveBack: WORKER_RESTARTED },
+        input: { copy: true, verify: false, deleteSource: false, lease, steps, giveBack: WORKER_RESTARTED },
       });
       return { ...attempt, ref, sentChanges: 0, ...lease };
     });

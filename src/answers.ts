@@ -36,6 +36,7 @@ export interface Answers {
   stats: Stats;
   history: { history: HistoryEntry[]; truncated: boolean };
   why: { reasons: Reason[] };
+  verify: Job;
   update: Job;
   progress: Job | { results: ItemResult<ProgressAnswer>[] };
   start: Job | { results: ItemResult<{ job: Job }>[] };

@@ -9,8 +9,8 @@ import type { VerbContext } from './context.js';
 
 /** Makes one job, or finds the one that an earlier request with the same key made. */
 export function create(context: VerbContext, body: Requests['create']): Entry {
+  if (body.idempotencyKey === undefined) return insert(context, body);
   const { idempotencyKey, ...rest } = body;
-  if (idempotencyKey === undefined) return insert(context, body);
   const digest = context.digest(JSON.stringify(rest));
   const known = context.draft.findKey(idempotencyKey);
   if (!known) return insert(context, body, [idempotencyKey, digest]);

@@ -27,6 +27,11 @@ it.each(['after_verify', 'per_file'] as const)(
     const announced = bench.lines.all.filter(({ text }) => text.startsWith('Deleting in the source: '));
     expect(announced).toHaveLength(files + 1);
     expect(announced.some(({ text }) => text.includes('\\xff\\xfe'))).toBe(true);
+    const receipt = bench.files.all.filter(({ outcome }) => outcome === 'deleted');
+    expect(receipt).toHaveLength(files + 1);
+    for (const { bytes, checksum } of receipt.filter((entry) => entry.checksum !== null)) {
+      expect([typeof bytes, checksum]).toEqual(['number', expect.stringMatching(/^sha256:[0-9a-f]{64}$/)]);
+    }
   },
 );
 

@@ -94,7 +94,7 @@ export async function startAttempt(input: Partial<AttemptInput> = {}, prepare: (
   prepare(steps);
   const actor = createActor(attemptMachine, {
     clock,
-    input: { verify: false, deleteSource: false, lease: { sentAt: steps.now(), leaseMs: LEASE_MS }, steps, ...input },
+    input: { copy: true, verify: false, deleteSource: false, lease: { sentAt: steps.now(), leaseMs: LEASE_MS }, steps, ...input },
   }).start();
   await settle();
   return {

@@ -13,6 +13,7 @@ import { ROLES } from './commands/roles.js';
 import { show } from './commands/show.js';
 import { stats } from './commands/stats.js';
 import { STEERING } from './commands/steer.js';
+import { verify } from './commands/verify.js';
 import { watch } from './commands/watch.js';
 
 /** Every command. Help, completion and the docs are made from this table. */
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   ...ROLES,
   copy,
   move,
+  verify,
   create,
   list,
   show,

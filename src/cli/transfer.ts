@@ -23,7 +23,10 @@ export const FOLLOW_OPTIONS: readonly Option[] = [
 
 /** Makes the job and follows it to its end, unless `--detach` says not to. Answers the exit code. */
 export async function makeAndFollow(context: Context, args: Args, body: RequestBody<'create'>): Promise<number> {
-  const job = await create(context, body);
+  return followOrDetach(context, args, await create(context, body));
+}
+
+export async function followOrDetach(context: Context, args: Args, job: Job): Promise<number> {
   if (!args.flag('detach')) return followToEnd(context, job, args.flag('cancel-on-interrupt'));
   if (context.json) context.terminal.json(job);
   else context.terminal.print(job.id);

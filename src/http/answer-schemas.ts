@@ -67,6 +67,7 @@ export const ANSWERS = {
   stats: statsSchema,
   history: z.object({ history: z.array(historyEntrySchema), truncated: z.boolean() }),
   why: z.object({ reasons: z.array(reasonSchema) }),
+  verify: jobSchema,
   update: jobSchema,
   progress: z.union([jobSchema, z.object({ results: z.array(z.union([progressAnswer.extend({ id: z.string() }), itemError])) })]),
   start: command,

@@ -145,6 +145,25 @@ export function jobRoutes(context: GatewayContext): Route[] {
     handle: async (request, reply) => sendJson(reply, await ask(request, 'why', JSON.stringify({ id: idOf(request) }))),
   };
 
+  const verify: Route = {
+    method: 'POST',
+    path: '/v1/jobs/{id}/verify',
+    operationId: 'verifyJob',
+    summary: 'Compare the two sides of a finished job again',
+    access: 'token',
+    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
+    body: { schema: REQUESTS.verify.omit({ id: true }), required: false },
+    answers: {
+      201: { description: 'The job that compares', schema: ANSWERS.verify, headers: { ...ETAG, Location: 'the path of that job' } },
+    },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
+    async handle(request, reply) {
+      const text = await ask(request, 'verify', bodyWithId(request));
+      const { id } = JSON.parse(text) as { id: string };
+      return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
+    },
+  };
+
   const stats: Route = {
     method: 'GET',
     path: '/v1/stats',
@@ -186,7 +205,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     };
   });
 
-  return [create, list, get, update, remove, progress, history, why, stats, ...commands, ...verbs];
+  return [create, list, get, update, remove, progress, history, why, verify, stats, ...commands, ...verbs];
 }
 
 /** Sends JSON text as it is. */

@@ -59,11 +59,12 @@ function askOf(verb: Verb, msg: ServiceMsg, { askTimeoutMs, writeLog }: JobServi
       `The request has ${msg.data.length} bytes; at most ${LIMITS.requestBytes} are taken. Send it in parts.`,
     );
   }
-  const body = withHeaders(verb, parseJson(textOf(msg)), msg.headers);
+  const headers = headersOf(msg.headers);
+  const body = withHeaders(verb, parseJson(textOf(msg)), headers);
   const schema = verb === 'create' ? createSchemaFor(body) : REQUESTS[verb];
   const command = { verb, body: parseRequest<unknown>(schema, body) } as Command;
   const waitMs = command.verb === 'claim' ? command.body.waitMs : 0;
-  const timeoutMs = headerNumber(msg.headers, HEADERS.askTimeoutMs, 600_000) ?? askTimeoutMs + waitMs;
+  const timeoutMs = headers.askTimeoutMs ?? askTimeoutMs + waitMs;
   return {
     command,
     bytes: msg.data.length,
@@ -95,18 +96,36 @@ function respond(msg: ServiceMsg, answer: string, writeLog: WriteLog): void {
   }
 }
 
-/** Headers say the same as fields of the body, for those who cannot touch the body. */
-function withHeaders(verb: Verb, body: unknown, headers: Msg['headers']): unknown {
-  if (!headers || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  const key = verb === 'create' || verb === 'create_many' ? headers.get(HEADERS.idempotencyKey) : '';
-  const ifVersion = headerNumber(headers, HEADERS.ifVersion, Number.MAX_SAFE_INTEGER);
-  if (key === '' && ifVersion === undefined) return body;
-  return { ...body, ...(key === '' ? {} : { idempotencyKey: key }), ...(ifVersion === undefined ? {} : { ifVersion }) };
+interface OurHeaders {
+  askTimeoutMs?: number;
+  idempotencyKey?: string;
+  ifVersion?: number;
 }
 
-function headerNumber(headers: Msg['headers'], name: string, max: number): number | undefined {
-  const text = headers?.get(name) ?? '';
-  if (text === '') return undefined;
+const NO_HEADERS: OurHeaders = {};
+
+/** In one pass: the library's `get` looks through all of them each time. */
+function headersOf(headers: Msg['headers']): OurHeaders {
+  if (!headers) return NO_HEADERS;
+  const ours: OurHeaders = {};
+  for (const [name, [text]] of headers) {
+    if (!text) continue;
+    if (name === HEADERS.askTimeoutMs) ours.askTimeoutMs = wholeNumber(name, text, LIMITS.askTimeoutMsMax);
+    else if (name === HEADERS.ifVersion) ours.ifVersion = wholeNumber(name, text, Number.MAX_SAFE_INTEGER);
+    else if (name === HEADERS.idempotencyKey) ours.idempotencyKey = text;
+  }
+  return ours;
+}
+
+/** Headers say the same as fields of the body, for those who cannot touch the body. */
+function withHeaders(verb: Verb, body: unknown, { idempotencyKey, ifVersion }: OurHeaders): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const key = verb === 'create' || verb === 'create_many' ? idempotencyKey : undefined;
+  if (key === undefined && ifVersion === undefined) return body;
+  return { ...body, ...(key === undefined ? {} : { idempotencyKey: key }), ...(ifVersion === undefined ? {} : { ifVersion }) };
+}
+
+function wholeNumber(name: string, text: string, max: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0 && value <= max) return value;
   throw new JobError('invalid_request', `${name}: expected a whole number from 1 to ${max}.`, { field: name });

@@ -14,7 +14,7 @@ const FIRST_LINE_BYTES = MAGIC.length + 8 + 1;
 
 export function encodeRecord(record: RecordDraft): Uint8Array {
   const head = JSON.stringify({ kind: record.kind, epoch: record.epoch, commit: record.commit, at: record.at });
-  const text = record.lines.length === 0 ? head : `${head}\n${record.lines.join('\n')}`;
+  const text = [head, ...record.lines].join('\n');
   const bytes = Buffer.allocUnsafe(FIRST_LINE_BYTES + Buffer.byteLength(text));
   bytes.write(text, FIRST_LINE_BYTES);
   bytes.write(`${MAGIC}${checksum(bytes.subarray(FIRST_LINE_BYTES))}\n`, 0, 'latin1');

@@ -41,6 +41,7 @@ export interface AttemptTools {
 
 /** The report does not wait longer for the log: the lease goes on. */
 const FLUSH_WAIT_MS = 1000;
+const STALL_TIMEOUT_SECONDS = 900;
 const ADVICE_CHARS = 2048;
 const WARNING_CHARS = 2048;
 
@@ -87,7 +88,7 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', `Attempt ${task.attempt}, worker ${this.#tools.name}: from ${task.source} to ${task.destination}.`);
     const probe = await this.#engine().probe();
     if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
-    this.#paths = await checkPaths(task, this.#tools.roots);
+    this.#paths = await checkPaths(task, this.#tools.roots, task.options.compareOnly === true ? 'read' : 'write');
     await checkTrash(task, this.#paths, this.#tools.roots);
     for (const said of await checkGuards(task, this.#paths, this.#job?.seen ?? null)) this.#say('info', said);
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
@@ -192,7 +193,7 @@ export class AttemptRun implements AttemptSteps {
   #watched<T>(run: StepRun, step: (run: StepRun) => Promise<T>): Promise<T> {
     const limits = {
       attempt: this.#name,
-      limitMs: this.#task().options.stallTimeoutSeconds * 1000,
+      limitMs: (this.#task().options.stallTimeoutSeconds ?? STALL_TIMEOUT_SECONDS) * 1000,
       warn: (text: string) => {
         this.#say('warning', text);
       },

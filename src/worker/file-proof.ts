@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, readlink, type FileHandle } from 'node:fs/promises';
-import { syncHandle, type Folder } from './folder.js';
+import type { Folder } from './folder.js';
 
 /** Which file it is and in which state: any write, rename over it, or change of its times makes another one. */
 export type Identity = string;
@@ -26,9 +26,8 @@ const CHANGED: Proof = { equal: false, why: 'it changed after it was listed', ch
 const differs = (why: string): Proof => ({ equal: false, why, changed: false });
 
 /**
- * Compares a file with its copy byte by byte, writes the copy through to the
- * disk, and makes sure that neither changed meanwhile. `listed` is what the
- * source was before the copy began. Rejects only when `signal` is aborted or the source cannot be read.
+ * Compares a file with its copy byte by byte and makes sure that neither
+ * changed meanwhile. `listed` is what the source was before the copy began. Rejects only when `signal` is aborted or the source cannot be read.
  */
 export async function proveFile(
   source: Place,
@@ -50,7 +49,6 @@ export async function proveFile(
       const sha256 = await compareContents(from, to, signal, onBytes);
       if (identityOf(await from.stat({ bigint: true })) !== listed) return CHANGED;
       if (sha256 === null) return differs('its copy has other content');
-      await syncHandle(to);
       if (identityOf(await to.stat({ bigint: true })) !== identityOf(there)) return differs('its copy changed while it was compared');
       return { equal: true, sha256, copy: identityOf(there) };
     } finally {

@@ -35,21 +35,11 @@ export class Folder {
 
   /** Its entries are on the disk when this resolves. */
   sync(): Promise<void> {
-    return syncHandle(this.#handle);
+    return this.#handle.sync();
   }
 
   close(): Promise<void> {
     return this.#handle.close();
-  }
-}
-
-/** Writes through to the disk; a file system that has no such thing is not asked for it. */
-export async function syncHandle(handle: FileHandle): Promise<void> {
-  try {
-    await handle.sync();
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EROFS'].includes(code)) throw error;
   }
 }
 
@@ -59,13 +49,10 @@ export async function syncHandle(handle: FileHandle): Promise<void> {
  */
 export class FolderWalk {
   readonly #root: string;
-  readonly #onEnter: (folder: Folder) => Promise<void>;
   #open: { name: string; folder: Folder }[] = [];
 
-  /** `onEnter` sees every folder when it is opened. */
-  constructor(root: string, onEnter: (folder: Folder) => Promise<void> = () => Promise.resolve()) {
+  constructor(root: string) {
     this.#root = root;
-    this.#onEnter = onEnter;
   }
 
   /** The folder that holds `path`, and the last part of it. */
@@ -87,7 +74,6 @@ export class FolderWalk {
       const holder = this.#open.at(-1)?.folder;
       const folder = holder ? await holder.enter(Buffer.from(name, 'latin1')) : await Folder.open(Buffer.from(this.#root));
       this.#open.push({ name, folder });
-      await this.#onEnter(folder);
     }
     return this.#open.at(-1)?.folder as Folder;
   }

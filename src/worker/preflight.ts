@@ -18,6 +18,7 @@ export interface RealPaths {
 export async function checkPaths(
   { source, destination }: Pick<TransferTask, 'source' | 'destination'>,
   roots: readonly string[],
+  doing: 'read' | 'write' = 'write',
 ): Promise<RealPaths> {
   for (const given of [source, destination]) refuseOddPath(given);
   const realRoots = await realRootsOf(roots);
@@ -37,7 +38,7 @@ export async function checkPaths(
       'Choose a folder as destination.',
     );
   }
-  await requireAccess(folder, constants.W_OK | constants.X_OK, 'write');
+  await requireAccess(folder, (doing === 'write' ? constants.W_OK : constants.R_OK) | constants.X_OK, doing);
 
   const intoFolder = sourceStats.isDirectory() ? !source.endsWith('/') : destination.endsWith('/') || (rest === '' && !isFile);
   const target = intoFolder ? path.join(realDestination, path.basename(source)) : realDestination;

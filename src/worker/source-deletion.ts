@@ -6,6 +6,7 @@ import { FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
 import { showPath } from './show-path.js';
 import type { SourceFile, SourceList } from './source-list.js';
+import { writeThrough } from './write-through.js';
 
 /** What is deleted in one go, after one entry in the log. */
 const BATCH_FILES = 200;
@@ -62,8 +63,7 @@ export class SourceDeletion {
       list.files.reduce((sum, { bytes }) => sum + bytes, 0),
     );
     this.#source = new FolderWalk(list.source);
-    // A copy whose name is not on the disk yet would be lost with the power.
-    this.#copy = new FolderWalk(list.target, (folder) => folder.sync());
+    this.#copy = new FolderWalk(list.target);
     this.#count('no copy is made of sockets, pipes and devices', list.special.length);
   }
 
@@ -88,6 +88,7 @@ export class SourceDeletion {
     this.#run = run;
     for (const file of this.#list.files) await this.#prove(file);
     this.#requireAllProved(attempt, 'Nothing was deleted.');
+    await this.#writeThrough(this.#proved);
     return this.verification;
   }
 
@@ -105,10 +106,12 @@ export class SourceDeletion {
     for (const file of this.#list.files) {
       if (await this.#prove(file)) batchBytes += file.bytes;
       if (this.#proved.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) {
+        await this.#writeThrough(this.#proved);
         await this.#delete(this.#proved.splice(0));
         batchBytes = 0;
       }
     }
+    await this.#writeThrough(this.#proved);
     await this.#delete(this.#proved.splice(0));
     this.#requireAllProved(attempt, `${this.#done.filesDeleted} files that are proved were deleted, the others kept.`);
     return this.verification;
@@ -185,6 +188,15 @@ export class SourceDeletion {
       if (['ENOENT', 'ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
       throw error;
     }
+  }
+
+  /** A copy that is not on the disk yet would be lost with the power. */
+  async #writeThrough(proved: readonly Proved[]): Promise<void> {
+    if (proved.length === 0) return;
+    await writeThrough(
+      this.#list.target,
+      proved.map(({ file, copy }) => ({ copy, place: () => this.#copyOf(file) })),
+    );
   }
 
   async #delete(batch: readonly Proved[]): Promise<void> {

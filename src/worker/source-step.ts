@@ -2,6 +2,7 @@ import type { StepRun } from '../../actors/attempt-steps.js';
 import type { Deletion, TransferOptions, Verification } from '../../actors/job.js';
 import { BoundedRun } from '../engines/bounded-run.js';
 import type { Engine, Run, TransferTask } from '../engines/engine.js';
+import { pathOf } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 import { failed, type RealPaths } from './preflight.js';
 import { showPath } from './show-path.js';
@@ -85,9 +86,14 @@ export class SourceStep {
         onProgress: (progress) => {
           bounded.onProgress(progress);
         },
-        announce: (lines) => this.#announce(lines),
-        tell: ({ path }, outcome, why) => {
+        announce: async (lines) => {
+          await this.#announce(lines);
+          await bounded.roomForFiles();
+        },
+        tell: ({ path, bytes }, outcome, why, sha256) => {
           if (outcome === 'kept') this.#host.say('warning', `Kept in the source: ${showPath(path)}: ${why}`);
+          const [provedBy, checksum] = outcome === 'kept' ? [null, null] : (['bytes', sha256 && `sha256:${sha256}`] as const);
+          bounded.file({ ...pathOf(Buffer.from(path, 'latin1')), outcome, bytes, provedBy, checksum, why });
         },
       });
     } finally {
