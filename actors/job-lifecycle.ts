@@ -1,5 +1,5 @@
 import { setup, transition } from 'xstate';
-import { JOB_STATUSES, type Job, type JobStatus } from './job.js';
+import { JOB_STATUSES, WANTED, type Job, type JobStatus } from './job.js';
 
 /**
  * The lifecycle of one job: the one place that says what is legal in which
@@ -11,12 +11,26 @@ import { JOB_STATUSES, type Job, type JobStatus } from './job.js';
  * come here.
  */
 export type LifecycleEvent =
-  'start' | 'claim' | 'pause' | 'resume' | 'cancel' | 'retry' | 'complete' | 'fail' | 'release' | 'expire' | 'delete' | 'update';
+  | 'start'
+  | 'claim'
+  | 'pause'
+  | 'resume'
+  | 'cancel'
+  | 'retry'
+  | 'complete'
+  | 'fail'
+  | 'release'
+  | 'expire'
+  | 'delete'
+  | 'update'
+  | 'deadline';
 
 interface Context {
   wanted: Job['wanted'];
   /** Whether a failed attempt may be repeated by itself. */
   mayRetry: boolean;
+  /** Whether an interrupted job waits for a person before it goes on. */
+  asks: boolean;
 }
 
 const letGo = [
@@ -30,14 +44,15 @@ export const jobLifecycle = setup({
     pauseWanted: ({ context }) => context.wanted === 'pause',
     cancelWanted: ({ context }) => context.wanted === 'cancel',
     mayRetry: ({ context }) => context.mayRetry,
+    mustAsk: ({ context }) => context.wanted === 'run' && context.asks,
   },
 }).createMachine({
   id: 'job',
   context: ({ input }) => input,
   initial: 'queued',
   states: {
-    pending: { on: { start: 'queued', cancel: 'cancelled', update: 'pending', delete: 'deleted' } },
-    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', update: 'queued', delete: 'deleted' } },
+    pending: { on: { start: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'pending', delete: 'deleted' } },
+    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', deadline: 'failed', update: 'queued', delete: 'deleted' } },
     running: {
       on: {
         pause: { target: 'running', description: 'only says what is wanted' },
@@ -54,11 +69,11 @@ export const jobLifecycle = setup({
           { guard: 'mayRetry', target: 'queued', description: 'may retry: waits until retryAt' },
           { target: 'failed' },
         ],
-        release: [...letGo, { target: 'queued' }],
-        expire: [...letGo, { guard: 'mayRetry', target: 'queued' }, { target: 'failed' }],
+        release: [...letGo, { guard: 'mustAsk', target: 'paused' }, { target: 'queued' }],
+        expire: [...letGo, { guard: 'mustAsk', target: 'paused' }, { guard: 'mayRetry', target: 'queued' }, { target: 'failed' }],
       },
     },
-    paused: { on: { resume: 'queued', cancel: 'cancelled', update: 'paused', delete: 'deleted' } },
+    paused: { on: { resume: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'paused', delete: 'deleted' } },
     completed: { on: { update: 'completed', delete: 'deleted' } },
     failed: { on: { retry: 'queued', update: 'failed', delete: 'deleted' } },
     cancelled: { on: { retry: 'queued', update: 'cancelled', delete: 'deleted' } },
@@ -67,26 +82,34 @@ export const jobLifecycle = setup({
 });
 
 export const LIFECYCLE_EVENTS: readonly LifecycleEvent[] = [
-  'start', 'claim', 'pause', 'resume', 'cancel', 'retry', 'complete', 'fail', 'release', 'expire', 'delete', 'update',
+  'start', 'claim', 'pause', 'resume', 'cancel', 'retry', 'complete', 'fail', 'release', 'expire', 'delete', 'update', 'deadline',
 ]; // prettier-ignore
 
 /** The next status, or `null` when `event` is not legal now. */
-export function nextStatus(status: JobStatus, event: LifecycleEvent, { wanted, mayRetry }: Context): JobStatus | 'deleted' | null {
-  return TABLE.get(`${status} ${event} ${wanted} ${mayRetry}`) ?? null;
+export function nextStatus(status: JobStatus, event: LifecycleEvent, { wanted, mayRetry, asks }: Context): JobStatus | 'deleted' | null {
+  return TABLE.get(`${status} ${event} ${wanted} ${mayRetry} ${asks}`) ?? null;
 }
 
-/** What may be asked of a job in this status, for messages. */
+/** What may be asked of a job in this status, for messages. A deadline passes by itself. */
 export function legalEvents(status: JobStatus, wanted: Job['wanted']): LifecycleEvent[] {
-  return LIFECYCLE_EVENTS.filter((event) => nextStatus(status, event, { wanted, mayRetry: false }) !== null);
+  return LIFECYCLE_EVENTS.filter(
+    (event) => event !== 'deadline' && nextStatus(status, event, { wanted, mayRetry: false, asks: false }) !== null,
+  );
 }
 
 /** Every answer of the machine, asked once at start: a pure transition costs ~14 µs, and there are only a few hundred. */
 const TABLE = new Map<string, JobStatus | 'deleted' | null>();
 for (const status of JOB_STATUSES) {
   for (const event of LIFECYCLE_EVENTS) {
-    for (const wanted of ['run', 'pause', 'cancel'] as const) {
-      for (const mayRetry of [true, false])
-        TABLE.set(`${status} ${event} ${wanted} ${mayRetry}`, askMachine(status, event, { wanted, mayRetry }));
+    for (const wanted of WANTED) {
+      for (const [mayRetry, asks] of [
+        [true, true],
+        [true, false],
+        [false, true],
+        [false, false],
+      ] as const) {
+        TABLE.set(`${status} ${event} ${wanted} ${mayRetry} ${asks}`, askMachine(status, event, { wanted, mayRetry, asks }));
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
-import { FINISHED_STATUSES, JOB_STATUSES, type Job, type JobStatus } from './job.js';
+import { Alarms, hasAlarms } from './alarms.js';
+import { JOB_STATUSES, isFinished, type Job, type JobStatus } from './job.js';
 import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
@@ -23,14 +24,17 @@ export interface RememberedKey {
   untilMs: number;
 }
 
-const isFinished = (status: JobStatus): boolean => (FINISHED_STATUSES as readonly JobStatus[]).includes(status);
-
 /** What jobs have that were stored by a version before these fields. */
 const LATER_FIELDS: Pick<Job, 'after'> = { after: [] };
 
 /** Most changes are of progress, and touch no index. */
 const isIndexedAlike = (old: Job, job: Job): boolean =>
-  old.status === job.status && old.priority === job.priority && old.retryAt === job.retryAt && old.after === job.after;
+  old.status === job.status &&
+  old.priority === job.priority &&
+  old.retryAt === job.retryAt &&
+  old.after.length === job.after.length &&
+  old.wanted === job.wanted &&
+  (old.options === job.options || !(hasAlarms(old) || hasAlarms(job)));
 
 /** All jobs, with what makes lists, the queue and cleanup quick. */
 export class JobTable {
@@ -43,6 +47,8 @@ export class JobTable {
   liveBytes = 0;
 
   readonly queue = new RunQueue((id) => this.entries.get(id)?.job);
+
+  readonly alarms = new Alarms();
 
   readonly #idByKey = new Map<string, string>();
 
@@ -129,12 +135,14 @@ export class JobTable {
     this.byStatus[job.status].add(job.id);
     if (isFinished(job.status)) this.finished.add(`${job.finishedAt}|${job.id}`);
     this.queue.add(job);
+    this.alarms.add(job);
   }
 
   #leaveIndexes(job: Job): void {
     this.byStatus[job.status].delete(job.id);
     if (isFinished(job.status)) this.finished.delete(`${job.finishedAt}|${job.id}`);
     this.queue.remove(job);
+    this.alarms.remove(job.id);
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hoursSchema } from './hours.js';
 import { LIMITS } from './limits.js';
 
 /** The states of a job; `job-lifecycle.ts` says how one leads to another. */
@@ -6,6 +7,11 @@ export const JOB_STATUSES = ['pending', 'queued', 'running', 'paused', 'complete
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
 export const FINISHED_STATUSES = ['completed', 'failed', 'cancelled'] as const satisfies JobStatus[];
+
+export const isFinished = (status: JobStatus): boolean => (FINISHED_STATUSES as readonly JobStatus[]).includes(status);
+
+/** What the manager wants of a running attempt. */
+export const WANTED = ['run', 'pause', 'cancel', 'stop'] as const;
 
 export const PHASES = ['preflight', 'counting', 'transferring', 'verifying', 'deleting_source'] as const;
 export type Phase = (typeof PHASES)[number];
@@ -94,6 +100,21 @@ const fileName = z
   .regex(/^[^/\\*?[\p{Cc}]{1,255}$/u, 'the name of a file, without "/", control characters and any of *?[\\')
   .refine((name) => name !== '.' && name !== '..', 'the name of a file');
 
+/** Options of any job. The times may be left out, or taken away with null. */
+const anyOptions = {
+  maxRetries: z.number().int().min(0).max(1000).default(10),
+  deadlineAt: z.iso.datetime({ offset: true }).nullable().optional().describe('a job that has not completed by then fails'),
+  attemptTimeoutSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(365 * 24 * 3600)
+    .nullable()
+    .optional()
+    .describe('an attempt that takes longer is stopped, and has failed'),
+  hours: hoursSchema.nullable().optional().describe('when it may run'),
+};
+
 /** Options of a transfer (`bandwidthLimit` in bytes a second, 0 is none; `maxRetries` after the first attempt). */
 export const transferOptionsSchema = z.strictObject({
   excludes: z.array(pattern).max(256).default([]),
@@ -115,7 +136,11 @@ export const transferOptionsSchema = z.strictObject({
   deleteExtraneous: z.boolean().optional().describe('a mirror: what the source does not have is deleted in the destination'),
   maxDelete: count.nullish().describe('the most files and folders that one attempt of a mirror may delete'),
   trash: z.string().min(1).max(LIMITS.pathChars).nullish().describe('a folder that takes what a mirror deletes and replaces'),
-  maxRetries: z.number().int().min(0).max(1000).default(10),
+  ...anyOptions,
+  resume: z
+    .enum(['auto', 'ask'])
+    .optional()
+    .describe('after an interruption: go on by itself, or pause and ask; default ask where the source is deleted, else auto'),
   stallTimeoutSeconds: z
     .number()
     .int()
@@ -128,7 +153,7 @@ export const transferOptionsSchema = z.strictObject({
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 
 /** Options of a job for workers of one's own. */
-export const ownOptionsSchema = z.strictObject({ maxRetries: z.number().int().min(0).max(1000).default(10) });
+export const ownOptionsSchema = z.strictObject(anyOptions);
 
 /** Which sides of a transfer some attempt saw on a mounted disk: where one is gone later, its mount is. */
 export const seenSchema = z.strictObject({ host: z.string().max(255), sourceMounted: z.boolean(), destinationMounted: z.boolean() });
@@ -161,7 +186,7 @@ export const jobSchema = z.object({
   options: z.union([transferOptionsSchema, ownOptionsSchema]),
   priority: z.number().int().describe('higher runs first'),
   status: z.enum(JOB_STATUSES),
-  wanted: z.enum(['run', 'pause', 'cancel']).describe('what the manager wants of a running attempt'),
+  wanted: z.enum(WANTED).describe('what the manager wants of a running attempt; stop: to be given back, its time is over'),
   phase: z.enum(PHASES).nullable(),
   progress: progressSchema,
   attempt: z.number().int().describe('0 before the first'),
@@ -196,3 +221,7 @@ export const historyEntrySchema = z.object({
   note: z.string().nullable(),
 });
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
+
+/** Whether an interrupted job waits for a person before it goes on. */
+export const asksToResume = ({ options }: Pick<Job, 'options'>): boolean =>
+  'deleteSource' in options && (options.resume ?? (options.deleteSource.mode === 'never' ? 'auto' : 'ask')) === 'ask';

@@ -12,7 +12,7 @@ import { Mailbox, type Ask } from './mailbox.js';
 import { ParkedClaims } from './parked-claims.js';
 import * as refusals from './refusals.js';
 import { READ_VERBS } from './requests.js';
-import { claim, expire } from './verbs/attempts.js';
+import { claim, expire, timesUp } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
 
 /** An ask that was decided. Its answer, a refusal too, is held back until the journal has the changes that it was decided upon. */
@@ -74,8 +74,9 @@ export class ManagerState {
   get hasWork(): boolean {
     return (
       this.mailbox.messages > 0 ||
-      this.parked.canRun(this.table.queue, this.#nowIso()) ||
-      (!this.#rests && (this.#leaseIsDue() || this.carry.isDue(this.lead.journal, this.lead.seq)))
+      (this.parked.size > 0 && this.parked.canRun(this.table.queue, this.#nowIso())) ||
+      (!this.#rests &&
+        (this.#leaseIsDue() || this.table.alarms.isDue(this.#nowIso()) || this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
 
@@ -90,7 +91,10 @@ export class ManagerState {
     }
     let draft = new Draft(this.table);
     const context = this.#context(draft);
-    if (!this.#rests && this.#leaseIsDue()) expire(context);
+    if (!this.#rests) {
+      if (this.#leaseIsDue()) expire(context);
+      timesUp(context);
+    }
     const deadlineNowMs = this.input.clock.monotonicMs();
     while (this.#decided.length < LIMITS.roundMessages) {
       const ask = this.mailbox.peek();

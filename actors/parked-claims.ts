@@ -29,7 +29,7 @@ export class ParkedClaims {
 
   /** Whether the time of a job has come that one of them could get. */
   canRun(queue: RunQueue, nowIso: string): boolean {
-    return this.size > 0 && queue.promote(nowIso) && this.#all().some((parked) => mayGet(queue, parked));
+    return queue.promote(nowIso) && this.#all().some((parked) => mayGet(queue, parked));
   }
 
   /** Those that may get a job now; none while nothing has changed in the queue since they were served last. */

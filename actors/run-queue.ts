@@ -79,6 +79,12 @@ export class RunQueue {
     return any;
   }
 
+  /** A job that is ready turns out to have to wait for a time. */
+  delay(job: Job, until: string): void {
+    this.#leave(job);
+    this.#delay(job.id, until);
+  }
+
   #enter(job: Job): void {
     if (job.status !== 'queued' || this.openOf(job).length > 0) return;
     const notBefore = job.retryAt ?? job.runAt;

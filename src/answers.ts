@@ -10,7 +10,7 @@ export type ItemResult<T> = ({ id: string } & T) | { id: string; error: ErrorBod
 export interface ProgressAnswer {
   version: number;
   /** What the manager wants of the attempt. */
-  wanted: 'run' | 'pause' | 'cancel';
+  wanted: Job['wanted'];
   /** How long the attempt may now be silent. */
   leaseMs: number;
 }

@@ -4,6 +4,7 @@ import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
+import { deadlinePassed, failureOf, overdue } from './overtime.js';
 import { nextWaiting } from './queue.js';
 
 const BACKOFF_MIN_MS = 1_000;
@@ -100,11 +101,14 @@ export function fail(context: VerbContext, body: Requests['fail']): Entry {
   return endAttempt(context, { ...job, progress: lastProgress, deletion }, 'fail', mayRetry, body.error);
 }
 
-/** The worker lets go: paused or cancelled if that was wanted, else back to the queue. */
+/** The worker lets go: paused or cancelled if that was wanted, failed if its time is over, else back to the queue. */
 export function release(context: VerbContext, body: Requests['release']): Entry {
   const job = requireAttempt(context, body.id, body.attempt);
-  const deletion = withDeletion(job.deletion, body.deletion);
-  return endAttempt(context, { ...job, deletion }, 'release', false, null, body.reason ?? null);
+  const given = { ...job, deletion: withDeletion(job.deletion, body.deletion) };
+  if (job.wanted !== 'stop') return endAttempt(context, given, 'release', false, null, body.reason ?? null);
+  const failure = failureOf(job, context.nowIso);
+  if (!failure) return endAttempt(context, given, 'release', false, null, 'its hours are over');
+  return endAttempt(context, given, 'fail', failure.retriable && job.retries < job.options.maxRetries, failure);
 }
 
 /** What was deleted adds up over the attempts; what is kept, and why, is as the last one left it. */
@@ -143,6 +147,23 @@ export function expire(context: VerbContext): void {
   }
 }
 
+/** Jobs whose deadline, attempt's time or hours are over. One that runs is told to stop, and judged when its worker has let go. */
+export function timesUp(context: VerbContext): void {
+  const { table } = context.draft;
+  for (const id of table.alarms.due(context.nowIso)) {
+    if (context.draft.bytes > context.recordBytesMax / 2) return;
+    const { job } = requireEntry(context, id);
+    if (job.status === 'running') {
+      const note = overdue(job, context.nowIso).join(', ');
+      context.draft.put(change(context, job, { wanted: 'stop' }), { verb: 'stop', note });
+      continue;
+    }
+    const error = deadlinePassed(job);
+    const status = requireNext(job, 'deadline') as Job['status'];
+    finish(context, job, 'deadline', { status, error, retryAt: null }, `${error.code}: ${error.message}`);
+  }
+}
+
 function endAttempt(
   context: VerbContext,
   job: Job,
@@ -152,6 +173,7 @@ function endAttempt(
   note?: string | null,
 ): Entry {
   const status = requireNext(job, event, mayRetry) as Job['status'];
+  if (status === 'paused' && job.wanted === 'run') error = interrupted(job, error, note);
   const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
   if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
   const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;
@@ -161,6 +183,15 @@ function endAttempt(
     note: text,
   });
 }
+
+/** Why a job waits for a person, who did not pause it. */
+const interrupted = (job: Job, lost: JobFailure | null, note: string | null | undefined): JobFailure => ({
+  code: lost?.code ?? 'interrupted',
+  message: lost?.message ?? `Attempt ${job.attempt} was interrupted${note ? `: ${note}` : ''}.`,
+  exitCode: null,
+  retriable: true,
+  advice: 'This job asks before it goes on (options.resume). Look at what was done, then resume or cancel it.',
+});
 
 function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {
   return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, finishedAt: context.nowIso }), { verb, note });

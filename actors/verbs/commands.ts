@@ -5,6 +5,7 @@ import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';
 import { checkTransfer, type Transfer } from '../transfer-rules.js';
+import { checkDeadline } from './create.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
 
 type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry';
@@ -71,6 +72,7 @@ function fewerOf(job: Job, after: readonly string[]): string[] {
 function mergedOptions(context: VerbContext, job: Job, options: Record<string, unknown>): Job['options'] {
   const schema = isTransferType(job.type) ? transferOptionsSchema : ownOptionsSchema;
   const merged = parseRequest<Job['options']>(schema, { ...job.options, ...options }, 'options.');
+  if ('deadlineAt' in options) checkDeadline(context, merged);
   if ('deleteSource' in merged) checkTransfer(context, { ...job, options: merged } as Transfer);
   return merged;
 }

@@ -1,6 +1,6 @@
 import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
-import type { Job } from '../job.js';
+import { asksToResume, type Job } from '../job.js';
 import type { Entry } from '../job-table.js';
 import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
 
@@ -63,7 +63,7 @@ export function requireVersion(job: Job, ifVersion: number | undefined): void {
 
 /** The status that `event` leads to. Throws `illegal_transition` naming the status and what is legal. */
 export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false): Job['status'] | 'deleted' {
-  const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry });
+  const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry, asks: asksToResume(job) });
   if (next !== null) return next;
   const legal = legalEvents(job.status, job.wanted);
   throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, {

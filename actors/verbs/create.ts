@@ -67,6 +67,7 @@ function shared(options: Job['options']): Job['options'] {
 function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
   const transfer = isTransferType(body.type) ? (body as CreateTransfer) : null;
   if (transfer) checkTransfer(context, transfer);
+  checkDeadline(context, body.options);
   const input = transfer ? null : ((body as CreateOwn).input ?? null);
   if (JSON.stringify(input).length > LIMITS.inputBytes) {
     throw new JobError('payload_too_large', `input: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, {
@@ -105,6 +106,14 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     startedAt: null,
     finishedAt: null,
   };
+}
+
+/** A deadline that has passed would only make a job that fails. */
+export function checkDeadline({ nowMs }: VerbContext, { deadlineAt }: Pick<Job['options'], 'deadlineAt'>): void {
+  if (!deadlineAt || Date.parse(deadlineAt) > nowMs) return;
+  throw new JobError('invalid_request', `options.deadlineAt: ${deadlineAt} has passed already. Give a later time, or none.`, {
+    field: 'options.deadlineAt',
+  });
 }
 
 /** Jobs that are there: a job can only wait for older ones, so none waits for itself round a corner. */

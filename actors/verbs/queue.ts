@@ -1,3 +1,4 @@
+import { isOpen, nextChange } from '../hours.js';
 import type { Job } from '../job.js';
 import { overlaps } from '../paths.js';
 import type { Reason } from '../reasons.js';
@@ -8,24 +9,28 @@ import { requireEntry, type VerbContext } from './context.js';
 const LOOKED_AT_MAX = 20_000;
 
 /** What a job that is ready may still wait for. The one place that says so: a claim asks it, and `why` tells it. */
-const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [destination];
+const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [hours, destination];
 
 /** The first job in the queue that may run now. */
 export function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
   const { table } = context.draft;
   table.queue.promote(context.nowIso);
   let best: Job | null = null;
+  const closed: Job[] = [];
   for (const type of new Set(types)) {
     let looked = 0;
     for (const id of table.queue.ready(type)) {
       const job = table.get(id)?.job;
       if (!job || looked > LOOKED_AT_MAX) break;
       looked += 1 + (job.destination === null ? 0 : table.byStatus.running.size);
-      if (RULES.some((rule) => rule(context, job) !== null)) continue;
+      const obstacle = RULES.find((rule) => rule(context, job) !== null);
+      if (obstacle === hours) closed.push(job);
+      if (obstacle) continue;
       if (!best || queueKey(job) < queueKey(best)) best = job;
       break;
     }
   }
+  for (const job of closed) table.queue.delay(job, opensAt(context, job));
   return best;
 }
 
@@ -37,7 +42,7 @@ export function why(context: VerbContext, id: string): string {
 
 function reasonsOf(context: VerbContext, job: Job): Reason[] {
   if (job.status === 'pending') return [reason('not_started', 'It has not been started: "start" puts it into the queue.')];
-  if (job.status === 'paused') return [reason('paused', 'It is paused: "resume" goes on with it.')];
+  if (job.status === 'paused') return [reason('paused', `${job.error?.message ?? 'It is paused.'} "resume" goes on with it.`)];
   if (job.status !== 'queued') return [];
   const reasons = [...others(context, job), ...times(context, job), ...RULES.flatMap((rule) => rule(context, job) ?? [])];
   if (reasons.length > 0) return reasons;
@@ -65,6 +70,17 @@ function times({ nowIso }: VerbContext, { retryAt, runAt, error }: Job): Reason[
   if (retryAt === null && runAt !== null && runAt > nowIso) return [reason('run_at', `It is to run at ${runAt}, not before.`)];
   return [];
 }
+
+function hours(context: VerbContext, job: Job): Reason | null {
+  const { hours } = job.options;
+  if (!hours || isOpen(hours, context.nowMs)) return null;
+  const { from, to, timeZone, days } = hours;
+  const when = `from ${from} to ${to} ${timeZone}${days.length < 7 ? ` (${days.join(', ')})` : ''}`;
+  return reason('hours', `It may run ${when}: next at ${opensAt(context, job)}.`);
+}
+
+const opensAt = ({ nowMs }: VerbContext, { options }: Job): string =>
+  new Date((options.hours && nextChange(options.hours, nowMs)) ?? nowMs).toISOString();
 
 /** One writer to a destination. */
 function destination(context: VerbContext, { destination }: Job): Reason | null {

@@ -129,6 +129,25 @@ describe('Ctrl-C while a job is followed', () => {
 });
 
 describe('create', () => {
+  test('says when a job may run and how long, and show repeats it', async () => {
+    const flags = [
+      '--deadline',
+      '2099-01-31T22:00:00Z',
+      '--attempt-timeout',
+      '90',
+      '--hours',
+      '22:00-06:00',
+      '--time-zone',
+      'Europe/Berlin',
+    ];
+    const { stdout } = await run('create', '--type', 'report', ...flags, '--days', 'fri,sat');
+    const hours = { from: '22:00', to: '06:00', timeZone: 'Europe/Berlin', days: ['fri', 'sat'] };
+    const options = { deadlineAt: '2099-01-31T22:00:00Z', attemptTimeoutSeconds: 90, hours };
+    expect(await json('show', stdout.trim())).toMatchObject({ options });
+    expect((await run('show', stdout.trim())).stdout).toMatch(/^hours +22:00 to 06:00 Europe\/Berlin, fri sat$/m);
+    expect((await run('create', '--type', 'report', '--hours', 'night')).code).toBe(EXIT_CODES.usage.code);
+  });
+
   test('--after waits for other jobs, and show says so', async () => {
     const first = await pendingJob();
     const { stdout } = await run('create', '--type', 'report', '--after', first.slice(-8));

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { LIFECYCLE_EVENTS, legalEvents, nextStatus, type LifecycleEvent } from '../../actors/job-lifecycle.js';
-import { JOB_STATUSES, type Job, type JobStatus } from '../../actors/job.js';
+import { JOB_STATUSES, WANTED, type Job, type JobStatus } from '../../actors/job.js';
 
-/** What each event leads to: when the job is to run, to pause, to be cancelled; with and without a retry left. `-`: not legal. */
+/** What each event leads to: when the job is to run (or to stop), to pause, to be cancelled; with and without a retry left. `-`: not legal. */
 const TABLE: Record<JobStatus, Partial<Record<LifecycleEvent, string>>> = {
-  pending: { start: 'queued', cancel: 'cancelled', update: 'pending', delete: 'deleted' },
-  queued: { claim: 'running', pause: 'paused', cancel: 'cancelled', update: 'queued', delete: 'deleted' },
+  pending: { start: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'pending', delete: 'deleted' },
+  queued: { claim: 'running', pause: 'paused', cancel: 'cancelled', deadline: 'failed', update: 'queued', delete: 'deleted' },
   running: {
     pause: 'running',
     resume: '- running -',
@@ -15,7 +15,7 @@ const TABLE: Record<JobStatus, Partial<Record<LifecycleEvent, string>>> = {
     release: 'queued paused cancelled',
     expire: 'queued/failed paused cancelled',
   },
-  paused: { resume: 'queued', cancel: 'cancelled', update: 'paused', delete: 'deleted' },
+  paused: { resume: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'paused', delete: 'deleted' },
   completed: { update: 'completed', delete: 'deleted' },
   failed: { retry: 'queued', update: 'failed', delete: 'deleted' },
   cancelled: { retry: 'queued', update: 'cancelled', delete: 'deleted' },
@@ -31,19 +31,22 @@ function expected(status: JobStatus, event: LifecycleEvent, wanted: Job['wanted'
 
 describe.each(JOB_STATUSES)('a %s job', (status) => {
   test.each(LIFECYCLE_EVENTS)('%s leads where the table says, or is refused', (event) => {
-    for (const wanted of ['run', 'pause', 'cancel'] as const) {
+    for (const wanted of WANTED) {
       for (const mayRetry of [true, false]) {
-        expect([wanted, mayRetry, nextStatus(status, event, { wanted, mayRetry })]).toEqual([
-          wanted,
-          mayRetry,
-          expected(status, event, wanted, mayRetry),
+        const asked = { wanted, mayRetry, asks: false };
+        expect([asked, nextStatus(status, event, asked)]).toEqual([asked, expected(status, event, wanted, mayRetry)]);
+        const interrupted = status === 'running' && wanted === 'run' && ['release', 'expire'].includes(event);
+        const asking = { ...asked, asks: true };
+        expect([asking, nextStatus(status, event, asking)]).toEqual([
+          asking,
+          interrupted ? 'paused' : expected(status, event, wanted, mayRetry),
         ]);
       }
     }
   });
 
   test('names as legal what is', () => {
-    const legal = LIFECYCLE_EVENTS.filter((event) => expected(status, event, 'run', false) !== null);
+    const legal = LIFECYCLE_EVENTS.filter((event) => event !== 'deadline' && expected(status, event, 'run', false) !== null);
     expect(legalEvents(status, 'run')).toEqual(legal);
   });
 });

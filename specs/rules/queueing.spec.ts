@@ -33,4 +33,36 @@ describe.each(FRONT_ENDS)('over %s', (way) => {
     await ask('complete', { id: one.id, attempt: 1 });
     expect(await claim()).toBe(id);
   });
+
+  test('past its deadline a job that waits fails and one that runs is stopped, whoever leads by then', async () => {
+    const deadlineAt = new Date(Date.now() + 1500).toISOString();
+    const [runs, waits] = [await create({ options: { deadlineAt } }), await create({ options: { deadlineAt }, priority: -1 })];
+    expect(await claim()).toBe(runs.id);
+    await service.restartManager();
+    await expect.poll(async () => (await ask('get', { id: waits.id })).error?.code, { timeout: 5000 }).toBe('deadline_passed');
+    expect(await ask('heartbeat', { id: runs.id, attempt: 1 })).toMatchObject({ wanted: 'stop' });
+    expect(await ask('release', { id: runs.id, attempt: 1 })).toMatchObject({ status: 'failed', error: { code: 'deadline_passed' } });
+  });
+
+  test('an attempt that takes too long is stopped and tried again, though the manager was restarted meanwhile', async () => {
+    const { id } = await create({ options: { attemptTimeoutSeconds: 1 } });
+    expect(await claim()).toBe(id);
+    await service.restartManager();
+    await expect.poll(async () => (await ask('heartbeat', { id, attempt: 1 })).wanted, { timeout: 5000 }).toBe('stop');
+    expect(await ask('release', { id, attempt: 1 })).toMatchObject({ status: 'queued', retries: 1, error: { code: 'attempt_timeout' } });
+    await ask('cancel', { id });
+  });
+
+  test('hours are kept, and wrong ones are refused by their field', async () => {
+    const soon = new Date(Date.now() + 3_600_000).toISOString().slice(11, 16);
+    const later = new Date(Date.now() + 7_200_000).toISOString().slice(11, 16);
+    const { id } = await create({ options: { hours: { from: soon, to: later, timeZone: 'UTC' } } });
+    expect(await claim()).toBeUndefined();
+    expect((await ask('why', { id })).reasons).toMatchObject([{ code: 'hours' }]);
+    await ask('cancel', { id });
+    await expect(create({ options: { hours: { from: soon, to: later, timeZone: 'Mars/Base' } } })).rejects.toMatchObject({
+      code: 'invalid_request',
+      details: { field: 'options.hours.timeZone' },
+    });
+  });
 });

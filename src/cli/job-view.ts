@@ -26,6 +26,7 @@ export const statusStyles = (job: Job): readonly Style[] => STATUS_STYLES[job.st
 export function statusWords(job: Job, now: number): string {
   if (job.status === 'running' && job.wanted === 'pause') return 'pausing';
   if (job.status === 'running' && job.wanted === 'cancel') return 'being cancelled';
+  if (job.status === 'running' && job.wanted === 'stop') return 'stopping';
   if (job.status === 'running') return job.phase?.replace('_', ' ') ?? 'running';
   if (job.status === 'queued' && job.retryAt !== null) return `retries ${relativeTime(job.retryAt, now)}`;
   if (job.status === 'queued' && job.runAt !== null && Date.parse(job.runAt) > now) return `starts ${relativeTime(job.runAt, now)}`;
@@ -107,6 +108,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ['input', json(job.input)],
     ['result', json(job.result)],
     ['options', isTransferType(job.type) ? optionWords(job.options as TransferOptions) : null],
+    ...timePairs(job.options),
     [
       'labels',
       Object.entries(job.labels)
@@ -125,6 +127,14 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ['finished', at(job.finishedAt)],
     ['version', String(job.version)],
   ]);
+}
+
+function timePairs({ deadlineAt, attemptTimeoutSeconds, hours }: Job['options']): (readonly [string, Piece | null])[] {
+  return [
+    ['deadline', deadlineAt ? localTime(deadlineAt) : null],
+    ['an attempt', attemptTimeoutSeconds ? `at most ${duration(attemptTimeoutSeconds)}` : null],
+    ['hours', hours ? `${hours.from} to ${hours.to} ${hours.timeZone}${hours.days.length < 7 ? `, ${hours.days.join(' ')}` : ''}` : null],
+  ];
 }
 
 function endPairs({ error, warnings, verification, deletion }: Job): (readonly [string, Piece | null])[] {
@@ -152,13 +162,14 @@ function deletionWords({ filesDeleted, bytesDeleted, foldersDeleted, filesKept, 
   return `${plural(filesDeleted, 'file')} (${bytes(bytesDeleted)})${folders} deleted in the source${filesKept > 0 ? `, ${filesKept} kept: ${why}` : ''}`;
 }
 
-function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource }: TransferOptions): string {
+function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource, resume }: TransferOptions): string {
   const words = [
     excludes.length > 0 ? `exclude ${excludes.join(' ')}` : null,
     includes.length > 0 ? `include ${includes.join(' ')}` : null,
     bandwidthLimit > 0 ? `at most ${speed(bandwidthLimit)}` : null,
     `verify ${verify}`,
     deleteSource.mode === 'never' ? null : `delete the source ${deleteSource.mode.replace('_', ' ')}`,
+    resume === undefined ? null : `resume ${resume}`,
     plural(maxRetries, 'retry', 'retries'),
   ];
   return words.filter((word) => word !== null).join(', ');

@@ -66,6 +66,7 @@ export const statusWord = (status) => STATUS_WORDS[status] ?? status;
 export function badge(job) {
   if (job.status === 'running' && job.wanted === 'pause') return { word: 'Pausing', look: 'paused' };
   if (job.status === 'running' && job.wanted === 'cancel') return { word: 'Cancelling', look: 'cancelled' };
+  if (job.status === 'running' && job.wanted === 'stop') return { word: 'Stopping', look: 'paused' };
   if (job.status === 'completed' && job.warnings.length > 0) return { word: 'Completed, with warnings', look: 'warned' };
   return { word: statusWord(job.status), look: job.status };
 }

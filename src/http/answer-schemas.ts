@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
-import { FILE_OUTCOMES, JOB_STATUSES, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
+import { FILE_OUTCOMES, JOB_STATUSES, WANTED, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
 import { reasonSchema } from '../../actors/reasons.js';
 import type { ReaderVerb, Verb } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
@@ -18,7 +18,7 @@ export const errorBodySchema = z.object({
 export const problemSchema = errorBodySchema.extend({ type: z.string(), title: z.string(), detail: z.string() });
 
 const itemError = z.object({ id: z.string(), error: errorBodySchema });
-const progressAnswer = z.object({ version: z.number().int(), wanted: z.enum(['run', 'pause', 'cancel']), leaseMs: count });
+const progressAnswer = z.object({ version: z.number().int(), wanted: z.enum(WANTED), leaseMs: count });
 
 const command = z.union([jobSchema, z.object({ results: z.array(z.union([z.object({ id: z.string(), job: jobSchema }), itemError])) })]);
 

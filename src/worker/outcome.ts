@@ -18,7 +18,7 @@ const WORTH_REPEATING: ReadonlySet<ErrorCode> = new Set([
 const SHOWS: Record<Outcome['verb'], readonly JobStatus[]> = {
   complete: ['completed'],
   fail: ['failed', 'queued', 'paused', 'cancelled'],
-  release: ['queued', 'paused', 'cancelled'],
+  release: ['queued', 'paused', 'cancelled', 'failed'],
 };
 
 /** Reports how one attempt ended. A repeat is harmless: the manager knows the attempt by its number. */

@@ -5,6 +5,7 @@ import type { Option } from '../command.js';
 import { parseSize } from '../format.js';
 import { resolveIds } from '../ids.js';
 import type { Service } from '../service.js';
+import { TIME_OPTIONS, timeOptions } from './time-options.js';
 
 /** The flags that say what a job is, for `copy` and `create`. */
 export const JOB_OPTIONS: readonly Option[] = [
@@ -13,6 +14,7 @@ export const JOB_OPTIONS: readonly Option[] = [
   { name: 'priority', value: 'N', describe: 'from -100 to 100; higher runs first' },
   { name: 'after', value: 'ID', multiple: true, describe: 'run only when that job has completed; may be repeated' },
   { name: 'max-retries', value: 'N', describe: 'attempts after the first that fails (default 10)' },
+  ...TIME_OPTIONS,
 ];
 
 export const TRANSFER_OPTIONS: readonly Option[] = [
@@ -33,6 +35,7 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
   },
   { name: 'marker', value: 'FILE', describe: 'copy only when a file of this name is in the destination' },
   { name: 'source-marker', value: 'FILE', describe: 'copy only when a file of this name is in the source' },
+  { name: 'resume', value: 'HOW', choices: ['auto', 'ask'], describe: 'after an interruption: go on by itself, or pause and ask' },
 ];
 
 const TRANSFER_ONLY = TRANSFER_OPTIONS.map((option) => option.name);
@@ -54,16 +57,17 @@ export async function jobBody(
     ...(priority === undefined ? {} : { priority }),
     ...(after.length === 0 ? {} : { after: await resolveIds(service, after) }),
   };
-  const retries = maxRetries === undefined ? {} : { maxRetries };
-  if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...retries } };
+  const anyOptions = { ...(maxRetries === undefined ? {} : { maxRetries }), ...timeOptions(args) };
+  if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...anyOptions } };
   const misplaced = TRANSFER_ONLY.find((flag) => args.flag(flag));
   if (misplaced !== undefined)
     throw usageError(`--${misplaced} is for transfers (rsync, rclone), not for jobs of type ${JSON.stringify(type)}.`);
-  return { ...body, type, options: retries };
+  return { ...body, type, options: anyOptions };
 }
 
 function transferOptions(args: Args) {
   const limit = args.text('bwlimit');
+  const resume = args.text('resume') as 'auto' | 'ask' | undefined;
   const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
   const requireMount = args.text('require-mount') as 'source' | 'destination' | 'both' | undefined;
   const [source, destination] = [args.text('source-marker'), args.text('marker')];
@@ -74,5 +78,6 @@ function transferOptions(args: Args) {
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
     ...(verify === undefined ? {} : { verify }),
+    ...(resume === undefined ? {} : { resume }),
   };
 }
