@@ -8,6 +8,7 @@ import { helpFor } from './commands/help.js';
 import { history } from './commands/history.js';
 import { list } from './commands/list.js';
 import { logs } from './commands/logs.js';
+import { manifest } from './commands/manifest.js';
 import { move } from './commands/move.js';
 import { ROLES } from './commands/roles.js';
 import { show } from './commands/show.js';
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   watch,
   logs,
   history,
+  manifest,
   stats,
   ...STEERING,
   cleanup,

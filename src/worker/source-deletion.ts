@@ -4,7 +4,7 @@ import { EngineStopped } from '../engines/engine.js';
 import { identityOf, proveFile, proveLink, type Identity, type Place, type Proof } from './file-proof.js';
 import { FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
-import { showPath } from './show-path.js';
+import { showPath } from '../show-path.js';
 import type { SourceFile, SourceList } from './source-list.js';
 import { writeThrough } from './write-through.js';
 

@@ -5,7 +5,7 @@ import type { Engine, Run, TransferTask } from '../engines/engine.js';
 import { pathOf } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 import { failed, type RealPaths } from './preflight.js';
-import { showPath } from './show-path.js';
+import { showPath } from '../show-path.js';
 import { SourceDeletion, type DeletionRun } from './source-deletion.js';
 import { listSource } from './source-list.js';
 import { requireTwoPlaces } from './two-places.js';
