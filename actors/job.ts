@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hoursSchema } from './hours.js';
 import { LIMITS } from './limits.js';
+import { notifySchema } from './notify.js';
 
 /** The states of a job; `job-lifecycle.ts` says how one leads to another. */
 export const JOB_STATUSES = ['pending', 'queued', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
@@ -103,6 +104,7 @@ const fileName = z
 /** Options of any job. The times may be left out, or taken away with null. */
 const anyOptions = {
   maxRetries: z.number().int().min(0).max(1000).default(10),
+  notify: notifySchema.optional(),
   deadlineAt: z.iso.datetime({ offset: true }).nullable().optional().describe('a job that has not completed by then fails'),
   attemptTimeoutSeconds: z
     .number()

@@ -51,4 +51,17 @@ export const LIMITS = {
   rpcBatch: 100,
   watchesPerSocket: 100,
   askTimeoutMsMax: 600_000,
+  /** Of telling that a job has finished: a receiver's URL, how long it may take, how often and how long it is tried. */
+  webhookChars: 2048,
+  webhookTimeoutMs: 10_000,
+  webhookAnswerBytes: 4096,
+  notifyCommandMs: 60_000,
+  noticeTries: 15,
+  noticeAgeMs: 24 * 3600 * 1000,
+  /** Notices that wait, for one receiver and for all, and their bytes; and how many are on their way at once. */
+  noticesPerReceiver: 1_000,
+  notices: 10_000,
+  noticeBytes: 64 * 1024 * 1024,
+  noticesAtOncePerReceiver: 4,
+  noticesAtOnce: 64,
 } as const;

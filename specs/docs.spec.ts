@@ -34,7 +34,7 @@ describe('the docs agree with the code', () => {
   test('on every setting and its default', async () => {
     const rows = Object.entries(SETTINGS).map(([name, schema]) => {
       const fallback = schema.safeParse(undefined).data;
-      const shown = name === 'ROOTS' ? 'your home, `/mnt`, `/media` (`/Volumes`)' : fallback === undefined ? '' : `\`${fallback}\``;
+      const shown = name === 'ROOTS' ? 'your home, `/mnt`, `/media` (`/Volumes`)' : fallback === undefined ? '' : `\`${String(fallback)}\``;
       return [`\`TALLYMAN_${name}\``, shown, schema.description ?? ''];
     });
     await expectBlock('docs/settings.md', 'settings', table(['setting', 'default', ''], rows));

@@ -14,7 +14,8 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   const subjects = subjectsOf(prefix);
   const verbs = [...VERBS, ...READER_VERBS].map((verb) => subjects.verb(verb));
   const readers = READER_VERBS.map((verb) => subjects.verb(verb));
-  const { journalStream, logsStream, filesStream, journal } = subjects;
+  const { journalStream, logsStream, filesStream, noticesStream, journal } = subjects;
+  const event = subjects.event('completed', '01ABC');
   const log = subjects.log('01ABC', 1);
   const file = subjects.files('01ABC', 1, 'failed');
   const inbox = (role: Role) => `${INBOX_PREFIX[role]}.abc.1`;
@@ -33,6 +34,8 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   ];
   const owning = (stream: string) => ['INFO', 'CREATE', 'UPDATE', 'PURGE'].map((action) => `$JS.API.STREAM.${action}.${stream}`);
   const nobodys = [
+    `$JS.API.STREAM.DELETE.${noticesStream}`,
+    `$JS.API.CONSUMER.CREATE.${noticesStream}.name`,
     ...[journalStream, logsStream, filesStream].flatMap((stream) => [
       `$JS.API.STREAM.DELETE.${stream}`,
       `$JS.API.STREAM.MSG.DELETE.${stream}`,
@@ -58,6 +61,13 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     manager: [subjects.verb('cleanup'), inbox('manager'), inbox('gateway'), inbox('worker'), inbox('client')],
     journal: [journal, '$JS.API.INFO', ...following(journalStream), ...owning(journalStream), `$JS.API.STREAM.MSG.GET.${journalStream}`],
     logs: [...owning(logsStream), ...owning(filesStream)],
+    notifier: [
+      ...['INFO', 'CREATE', 'UPDATE', 'MSG.GET', 'MSG.DELETE'].map((action) => `$JS.API.STREAM.${action}.${noticesStream}`),
+      subjects.noticesCursor,
+      subjects.notice('job', '01ABC-3'),
+      event,
+      log,
+    ],
     gateway: [
       ...verbs,
       '$SRV.PING',
@@ -80,9 +90,10 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     manager: [...verbs, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.manager}.>`],
     journal: [`${INBOX_PREFIX.journal}.>`],
     logs: [`${INBOX_PREFIX.logs}.>`],
+    notifier: [`${INBOX_PREFIX.notifier}.>`],
     gateway: [...readers, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.gateway}.>`, `${subjects.feed}.>`],
     worker: [`${INBOX_PREFIX.worker}.>`],
-    client: [`${INBOX_PREFIX.client}.>`],
+    client: [`${INBOX_PREFIX.client}.>`, subjects.allEvents, event],
   };
   const toPublish = unique([...Object.values(mayPublish).flat(), ...nobodys]);
   const toSubscribe = unique([
@@ -93,6 +104,7 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     '$SYS.>',
     journal,
     subjects.allLogs,
+    subjects.allNotices,
     log,
     subjects.allFiles,
     file,
@@ -138,17 +150,20 @@ describe('against raw connections', () => {
 
   const journalState = async () => (await (await owner.jetstreamManager()).streams.info('tallyman_JOURNAL')).state;
 
-  test.each(['manager', 'logs', 'gateway', 'worker', 'client'] as const)('the %s can neither write nor purge the journal', async (role) => {
-    const nc = await connectNats(nats.logins[role], role);
-    const before = await journalState();
-    const refused = await refusals(nc, () => {
-      nc.publish('tallyman.journal', 'forged');
-      nc.publish('$JS.API.STREAM.PURGE.tallyman_JOURNAL');
-      nc.publish('$JS.API.STREAM.DELETE.tallyman_JOURNAL');
-    });
-    expect(refused.size).toBe(3);
-    expect(await journalState()).toEqual(before);
-  });
+  test.each(['manager', 'logs', 'notifier', 'gateway', 'worker', 'client'] as const)(
+    'the %s can neither write nor purge the journal',
+    async (role) => {
+      const nc = await connectNats(nats.logins[role], role);
+      const before = await journalState();
+      const refused = await refusals(nc, () => {
+        nc.publish('tallyman.journal', 'forged');
+        nc.publish('$JS.API.STREAM.PURGE.tallyman_JOURNAL');
+        nc.publish('$JS.API.STREAM.DELETE.tallyman_JOURNAL');
+      });
+      expect(refused.size).toBe(3);
+      expect(await journalState()).toEqual(before);
+    },
+  );
 
   test('the worker writes log lines and gets their acknowledgement', async () => {
     const nc = await connectNats(nats.logins.worker, 'worker');

@@ -2,11 +2,23 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../actors/errors.js';
+import { NOTICE_EVENTS, webhookSchema, type NoticeEvent } from '../actors/notify.js';
 import { DEFAULT_PREFIX } from './subjects.js';
 
 const defaultRoots = [homedir(), '/mnt', '/media', ...(process.platform === 'darwin' ? ['/Volumes'] : [])].join(':');
 const milliseconds = (fallback: number, min = 1) => z.coerce.number().int().min(min).max(86_400_000).default(fallback);
 const text = z.string().min(1).optional();
+
+const events = z
+  .string()
+  .default(NOTICE_EVENTS.join(','))
+  .transform((list) => list.split(',').map((word) => word.trim()))
+  .pipe(z.array(z.enum(NOTICE_EVENTS, `each of ${NOTICE_EVENTS.join(', ')}, "," between them`)));
+
+const commandLine = z
+  .string()
+  .transform(parsedOrNull)
+  .pipe(z.array(z.string().regex(/^[^\0]*$/), 'a JSON array of texts, the program first: ["/usr/local/bin/tell-me", "--loud"]').min(1));
 
 /** Every setting: `TALLYMAN_<NAME>` in the environment, `--<name>` on `serve`. `describe` is what the docs and `--help` print. */
 export const SETTINGS = {
@@ -36,7 +48,19 @@ export const SETTINGS = {
     .default(30 * 86_400)
     .describe('finished jobs are forgotten after this; 0 keeps them'),
   CLEANUP_EVERY_MS: milliseconds(60_000, 10).describe('how often the cleanup timer asks'),
+  WEBHOOK: webhookSchema.optional().describe('URL that is told of every job that finishes'),
+  WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, '"whsec_" and 24 to 64 bytes in base64')
+    .optional()
+    .describe('what webhooks are signed with; none: random, made once'),
+  WEBHOOK_PRIVATE: z.enum(['deny', 'allow']).default('deny').describe('"allow": webhooks may go to this machine and to private networks'),
+  NOTIFY_COMMAND: commandLine.optional().describe('program that is run for every job that finishes, with its arguments as a JSON array'),
+  NOTIFY_ON: events.describe('what the webhook and the program of the settings are told of'),
 } as const;
+
+/** Settings whose values are shown nowhere. A webhook's URL often holds a key. */
+export const SECRET_SETTINGS: ReadonlySet<string> = new Set(['TOKEN', 'NATS_PASSWORD', 'WEBHOOK', 'WEBHOOK_SECRET']);
 
 type SettingName = keyof typeof SETTINGS;
 type Settings = { [N in SettingName]: z.infer<(typeof SETTINGS)[N]> };
@@ -60,6 +84,13 @@ export type Config = Readonly<{
   workerSlots: number;
   cleanupAfterSeconds: number;
   cleanupEveryMs: number;
+  notify: {
+    webhook: string | null;
+    webhookSecret: string | null;
+    webhookPrivate: boolean;
+    command: readonly string[] | null;
+    on: readonly NoticeEvent[];
+  };
 }>;
 
 /** Reads the settings from `flags` (by setting name, as `HTTP_PORT`) over `env`. Throws `invalid_request` naming the setting. */
@@ -70,7 +101,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, flags: Partial<
     const result = SETTINGS[name].safeParse(raw === '' ? undefined : raw);
     if (!result.success) {
       const what = result.error.issues.map((issue) => issue.message).join('; ');
-      throw new JobError('invalid_request', `The setting TALLYMAN_${name} is ${JSON.stringify(raw)}: ${what}.`, {
+      const value = SECRET_SETTINGS.has(name) ? 'not right' : JSON.stringify(raw);
+      throw new JobError('invalid_request', `The setting TALLYMAN_${name} is ${value}: ${what}.`, {
         setting: `TALLYMAN_${name}`,
       });
     }
@@ -111,7 +143,22 @@ function relate(s: Settings): Config {
     workerSlots: s.WORKER_SLOTS,
     cleanupAfterSeconds: s.CLEANUP_AFTER_SECONDS,
     cleanupEveryMs: s.CLEANUP_EVERY_MS,
+    notify: {
+      webhook: s.WEBHOOK ?? null,
+      webhookSecret: s.WEBHOOK_SECRET ?? null,
+      webhookPrivate: s.WEBHOOK_PRIVATE === 'allow',
+      command: s.NOTIFY_COMMAND ?? null,
+      on: s.NOTIFY_ON,
+    },
   };
+}
+
+function parsedOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export const isLoopback = (host: string): boolean =>

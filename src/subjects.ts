@@ -1,4 +1,5 @@
 import type { FileOutcome } from '../actors/job.js';
+import type { NoticeEvent } from '../actors/notify.js';
 import type { ReaderVerb, Verb } from '../actors/requests.js';
 
 /**
@@ -23,6 +24,14 @@ export const subjectsOf = (prefix: string) => ({
   files: (jobId: string, attempt: number, outcome: FileOutcome | 'counts' | '*') => `${prefix}.files.${jobId}.${attempt}.${outcome}`,
   filesOfJob: (jobId: string) => `${prefix}.files.${jobId}.>`,
   allFiles: `${prefix}.files.>`,
+  event: (event: NoticeEvent, jobId: string) => `${prefix}.events.${event}.${jobId}`,
+  allEvents: `${prefix}.events.>`,
+  noticesStream: `${prefix}_NOTICES`,
+  allNotices: `${prefix}.notices.>`,
+  notice: (receiver: string, noticeId: string) => `${prefix}.notices.due.${receiver}.${noticeId}`,
+  dueNotices: `${prefix}.notices.due.>`,
+  /** How far the journal was read for notices. */
+  noticesCursor: `${prefix}.notices.cursor`,
 });
 export type Subjects = ReturnType<typeof subjectsOf>;
 
@@ -40,6 +49,7 @@ export const INBOX_PREFIX = {
   manager: '_INBOX_manager',
   journal: '_INBOX_journal',
   logs: '_INBOX_logs',
+  notifier: '_INBOX_notifier',
   gateway: '_INBOX_gateway',
   worker: '_INBOX_worker',
   client: '_INBOX',

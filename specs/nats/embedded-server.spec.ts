@@ -6,8 +6,10 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig, type Config } from '../../src/config.js';
 import { connectNats } from '../../src/nats/connection.js';
+import type { Credentials } from '../../src/nats/credentials.js';
 import { startNatsServer, type EmbeddedServer } from '../../src/nats/embedded-server.js';
 import { commandOf, identityOf } from '../../src/process-identity.js';
+import { INBOX_PREFIX } from '../../src/subjects.js';
 
 let dir: string;
 let config: Config;
@@ -44,7 +46,18 @@ describe('the passwords', () => {
   test('differ from role to role and from folder to folder', async () => {
     const servers = [await start(), await start({ dataDir: path.join(dir, 'other') })];
     const passwords = servers.flatMap(({ logins }) => Object.values(logins).map((login) => login.password));
-    expect(new Set(passwords).size).toBe(12);
+    expect(new Set(passwords).size).toBe(2 * Object.keys(INBOX_PREFIX).length);
+  });
+
+  test('of a role that a newer version adds are made beside those that are there', async () => {
+    await (await start()).stop();
+    const file = path.join(config.dataDir, 'credentials.json');
+    const { notifier, ...older } = JSON.parse(await readFile(file, 'utf8')) as Credentials;
+    await writeFile(file, JSON.stringify(older));
+    await start();
+    const { notifier: made, ...kept } = JSON.parse(await readFile(file, 'utf8')) as Credentials;
+    expect(kept).toEqual(older);
+    expect(made).toMatchObject({ user: notifier.user, password: expect.not.stringMatching(notifier.password) as string });
   });
 
   test('do not stand in the command line, which everybody can read', async () => {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Config } from '../../src/config.js';
 import { JobClient } from '../../src/job-client.js';
+import type { NotifierOptions } from '../../src/notify/notifier.js';
 import { startGatewayRole } from '../../src/roles/gateway-role.js';
 import { startManagerRole } from '../../src/roles/manager-role.js';
 import { Releases, type RunningRole } from '../../src/roles/role.js';
@@ -27,13 +28,14 @@ export interface TestService {
 
 /** The whole service in this process, on a real nats-server. `settings` as in the environment; `worker: true` runs transfers. */
 export async function startTestService(
-  options: { settings?: Record<string, string>; worker?: boolean; gateway?: boolean } = {},
+  options: { settings?: Record<string, string>; worker?: boolean; gateway?: boolean; outbox?: NotifierOptions['outbox'] } = {},
 ): Promise<TestService> {
   const releases = new Releases();
   const nats = await startTestNats({ TALLYMAN_ROOTS: '/', TALLYMAN_HTTP_PORT: '0', ...options.settings });
   releases.add(() => nats.stop());
   const { config } = nats;
-  let manager: RunningRole = await startManagerRole(config, nats.logins);
+  const startManager = () => startManagerRole(config, nats.logins, { outbox: options.outbox ?? {} });
+  let manager: RunningRole = await startManager();
   releases.add(() => manager.stop());
   const gateway =
     options.gateway === false
@@ -58,7 +60,7 @@ export async function startTestService(
     files: path.join(nats.dir, 'files'),
     async restartManager() {
       await manager.stop();
-      manager = await startManagerRole(config, nats.logins);
+      manager = await startManager();
     },
     connect,
     stop: () => releases.run(),

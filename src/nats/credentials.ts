@@ -4,15 +4,17 @@ import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../../actors/errors.js';
 import { writePrivateFile } from '../private-file.js';
+import { INBOX_PREFIX, type Role } from '../subjects.js';
 
 const login = z.object({ user: z.string(), password: z.string().regex(/^[A-Za-z][A-Za-z0-9]{31,}$/) });
-const credentialsSchema = z.object({ manager: login, journal: login, logs: login, gateway: login, worker: login, client: login });
+const ROLES = Object.keys(INBOX_PREFIX) as Role[];
+const credentialsSchema = z.partialRecord(z.enum(ROLES), login);
 
 /** User and password of every role, at the nats-server that Tallyman starts. */
-export type Credentials = z.infer<typeof credentialsSchema>;
+export type Credentials = Record<Role, z.infer<typeof login>>;
 
 /** The passwords kept in `<data>/credentials.json` (mode 0600); `null` when there are none yet. Damaged ones are `storage_failed`. */
-export async function readCredentials(dataDir: string): Promise<Credentials | null> {
+export async function readCredentials(dataDir: string): Promise<Partial<Credentials> | null> {
   const file = fileIn(dataDir);
   let text: string;
   try {
@@ -33,19 +35,11 @@ export async function readCredentials(dataDir: string): Promise<Credentials | nu
   }
 }
 
-/** Those passwords, made at random the first time. */
+/** Those passwords; the ones that are missing, all of them the first time, are made at random. */
 export async function makeCredentials(dataDir: string): Promise<Credentials> {
-  const kept = await readCredentials(dataDir);
-  if (kept) return kept;
-  const made: Credentials = {
-    manager: newLogin('manager'),
-    journal: newLogin('journal'),
-    logs: newLogin('logs'),
-    gateway: newLogin('gateway'),
-    worker: newLogin('worker'),
-    client: newLogin('client'),
-  };
-  await writePrivateFile(fileIn(dataDir), `${JSON.stringify(made, null, 2)}\n`);
+  const kept = (await readCredentials(dataDir)) ?? {};
+  const made = Object.fromEntries(ROLES.map((role) => [role, kept[role] ?? newLogin(role)])) as Credentials;
+  if (ROLES.some((role) => !kept[role])) await writePrivateFile(fileIn(dataDir), `${JSON.stringify(made, null, 2)}\n`);
   return made;
 }
 

@@ -103,6 +103,7 @@ function launch(tool: Tool, conf: string, dataDir: string, port: number, credent
       TALLYMAN_MANAGER_PASSWORD: credentials.manager.password,
       TALLYMAN_JOURNAL_PASSWORD: credentials.journal.password,
       TALLYMAN_LOGS_PASSWORD: credentials.logs.password,
+      TALLYMAN_NOTIFIER_PASSWORD: credentials.notifier.password,
       TALLYMAN_GATEWAY_PASSWORD: credentials.gateway.password,
       TALLYMAN_WORKER_PASSWORD: credentials.worker.password,
       TALLYMAN_CLIENT_PASSWORD: credentials.client.password,
@@ -192,11 +193,12 @@ function tailOf(child: ChildProcess, dataDir: string): () => Promise<string> {
 }
 
 function loginsAt(url: string, credentials: Credentials): Record<Role, NatsLogin> {
-  const { manager, journal, logs, gateway, worker, client } = credentials;
+  const { manager, journal, logs, notifier, gateway, worker, client } = credentials;
   return {
     manager: { url, ...manager },
     journal: { url, ...journal },
     logs: { url, ...logs },
+    notifier: { url, ...notifier },
     gateway: { url, ...gateway },
     worker: { url, ...worker },
     client: { url, ...client },

@@ -4,14 +4,20 @@ import { startManager } from '../manager.js';
 import { connectNats, type NatsLogin } from '../nats/connection.js';
 import { ensureJobStreams, jobPurger } from '../nats/job-streams.js';
 import { JetStreamJournal } from '../nats/journal.js';
+import { Notifier, type NotifierOptions } from '../notify/notifier.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 
 /**
  * The JobManager with its connections: one answers requests, one writes the
- * journal, one keeps the streams of logs and files. Each is a NATS user of its own, so that
+ * journal, one keeps the streams of logs and files, one tells of jobs that
+ * have finished. Each is a NATS user of its own, so that
  * no request can make the one that answers touch a stream.
  */
-export async function startManagerRole(config: Config, logins: Record<'manager' | 'journal' | 'logs', NatsLogin>): Promise<RunningRole> {
+export async function startManagerRole(
+  config: Config,
+  logins: Record<'manager' | 'journal' | 'logs' | 'notifier', NatsLogin>,
+  options: Pick<NotifierOptions, 'outbox'> = {},
+): Promise<RunningRole> {
   const releases = new Releases();
   try {
     const journalNc = await connectNats(logins.journal, 'journal');
@@ -22,8 +28,19 @@ export async function startManagerRole(config: Config, logins: Record<'manager' 
     releases.add(() => logsNc.close());
     await ensureJobStreams(await logsNc.jetstreamManager({ checkAPI: false }), config.prefix);
     const journal = await JetStreamJournal.open({ nc: journalNc, prefix: config.prefix });
-    const manager = await startManager({ config, nc, journal, onDeleted: jobPurger(logsNc, config.prefix), log: logLine });
+    const notifierNc = await connectNats(logins.notifier, 'notifier');
+    releases.add(() => notifierNc.close());
+    const notifier = await Notifier.open({ config, nc: notifierNc, journal, log: logLine, ...options });
+    releases.add(() => notifier.stop());
+    const manager = await startManager({
+      config,
+      nc,
+      journal: notifier.journal,
+      onDeleted: jobPurger(logsNc, config.prefix),
+      log: logLine,
+    });
     releases.add(() => manager.stop());
+    notifier.start();
     void doubtAfterReconnects(journalNc, () => {
       manager.doubt();
     });

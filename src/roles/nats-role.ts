@@ -52,12 +52,13 @@ export async function foreignLogins(config: Config, url: string): Promise<Record
   const kept = config.natsUser === null ? await readCredentials(config.dataDir) : null;
   const loginOf = (role: Role): NatsLogin => {
     if (config.natsUser !== null) return { url, user: config.natsUser, password: config.natsPassword ?? '' };
-    return kept ? { url, ...kept[role] } : { url };
+    return { url, ...kept?.[role] };
   };
   return {
     manager: loginOf('manager'),
     journal: loginOf('journal'),
     logs: loginOf('logs'),
+    notifier: loginOf('notifier'),
     gateway: loginOf('gateway'),
     worker: loginOf('worker'),
     client: loginOf('client'),

@@ -1,4 +1,5 @@
 import { isTransferType } from '../../../actors/job.js';
+import { type NotifyOption } from '../../../actors/notify.js';
 import type { RequestBody } from '../../job-client.js';
 import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
@@ -13,6 +14,8 @@ export const JOB_OPTIONS: readonly Option[] = [
   { name: 'label', value: 'KEY=VALUE', multiple: true, describe: 'a label; may be repeated' },
   { name: 'priority', value: 'N', describe: 'from -100 to 100; higher runs first' },
   { name: 'after', value: 'ID', multiple: true, describe: 'run only when that job has completed; may be repeated' },
+  { name: 'webhook', value: 'URL', describe: 'tell this URL when the job has finished' },
+  { name: 'notify-on', value: 'EVENTS', describe: 'tell of these only: completed, warning, failed, cancelled, "," between them' },
   { name: 'max-retries', value: 'N', describe: 'attempts after the first that fails (default 10)' },
   ...TIME_OPTIONS,
 ];
@@ -57,12 +60,20 @@ export async function jobBody(
     ...(priority === undefined ? {} : { priority }),
     ...(after.length === 0 ? {} : { after: await resolveIds(service, after) }),
   };
-  const anyOptions = { ...(maxRetries === undefined ? {} : { maxRetries }), ...timeOptions(args) };
+  const anyOptions = { ...(maxRetries === undefined ? {} : { maxRetries }), ...timeOptions(args), ...notifyOption(args) };
   if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...anyOptions } };
   const misplaced = TRANSFER_ONLY.find((flag) => args.flag(flag));
   if (misplaced !== undefined)
     throw usageError(`--${misplaced} is for transfers (rsync, rclone), not for jobs of type ${JSON.stringify(type)}.`);
   return { ...body, type, options: anyOptions };
+}
+
+/** Whether they are right is the service's to say. */
+function notifyOption(args: Args): { notify?: NotifyOption } {
+  const webhook = args.text('webhook');
+  const on = args.text('notify-on')?.split(',') as NotifyOption['on'];
+  if (webhook === undefined && on === undefined) return {};
+  return { notify: { ...(webhook === undefined ? {} : { webhook }), ...(on === undefined ? {} : { on }) } };
 }
 
 function transferOptions(args: Args) {

@@ -1,15 +1,13 @@
-import { SETTINGS, readConfig } from '../../config.js';
+import { SECRET_SETTINGS, SETTINGS, readConfig } from '../../config.js';
 import type { RoleName } from '../../roles/run-role.js';
 import type { Command, Option } from '../command.js';
 import { flagOf } from '../context.js';
 
-const SECRETS = new Set(['TOKEN', 'NATS_PASSWORD']);
-
 /** A flag for every setting. */
 const SETTING_OPTIONS: readonly Option[] = Object.entries(SETTINGS).map(([name, schema]) => {
   const fallback = schema.safeParse(undefined).data;
-  const origin = fallback === undefined ? `TALLYMAN_${name}` : `TALLYMAN_${name}, else ${fallback}`;
-  const caution = SECRETS.has(name) ? '; others see flags, so better in the environment' : '';
+  const origin = fallback === undefined ? `TALLYMAN_${name}` : `TALLYMAN_${name}, else ${String(fallback)}`;
+  const caution = SECRET_SETTINGS.has(name) ? '; others see flags, so better in the environment' : '';
   return { name: flagOf(name), value: name.split('_').at(-1) ?? name, describe: `${schema.description ?? ''}${caution} (${origin})` };
 });
 
