@@ -58,6 +58,7 @@ export const jobLifecycle = setup({
         pause: { target: 'running', description: 'only says what is wanted' },
         resume: { guard: 'pauseWanted', target: 'running' },
         cancel: { target: 'running', description: 'only says what is wanted' },
+        update: { target: 'running', description: 'its bandwidth limit, name, labels, priority' },
         complete: 'completed',
         fail: [
           { guard: 'cancelWanted', target: 'cancelled' },

@@ -4,7 +4,7 @@ import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
-import { deadlinePassed, failureOf, overdue } from './overtime.js';
+import { deadlinePassed, failureOf, overdue, stopNote } from './overtime.js';
 import { nextWaiting } from './queue.js';
 
 const BACKOFF_MIN_MS = 1_000;
@@ -107,7 +107,7 @@ export function release(context: VerbContext, body: Requests['release']): Entry 
   const given = { ...job, deletion: withDeletion(job.deletion, body.deletion) };
   if (job.wanted !== 'stop') return endAttempt(context, given, 'release', false, null, body.reason ?? null);
   const failure = failureOf(job, context.nowIso);
-  if (!failure) return endAttempt(context, given, 'release', false, null, 'its hours are over');
+  if (!failure) return endAttempt(context, given, 'release', false, null, stopNote(job, context.nowIso));
   return endAttempt(context, given, 'fail', failure.retriable && job.retries < job.options.maxRetries, failure);
 }
 

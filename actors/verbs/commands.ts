@@ -57,8 +57,24 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
   const { name = job.name, labels = job.labels, priority = job.priority } = body;
   const options = body.options ? mergedOptions(context, job, body.options) : job.options;
   const after = body.after ? fewerOf(job, body.after) : job.after;
-  return context.draft.put(change(context, job, { name, labels, priority, options, after }), { verb: 'update' });
+  const restart = job.status === 'running' ? restartFor(job, body.options ?? {}, options) : {};
+  return context.draft.put(change(context, job, { name, labels, priority, options, after, ...restart }), { verb: 'update' });
 }
+
+/** No program takes another limit while it runs: its attempt is given back and goes on with the new one. */
+function restartFor(job: Job, given: Record<string, unknown>, options: Job['options']): Partial<Job> {
+  const other = Object.keys(given).find((name) => name !== 'bandwidthLimit');
+  if (other !== undefined) {
+    throw new JobError(
+      'illegal_transition',
+      `Job ${job.id} is running: of its options only bandwidthLimit can be changed now, not ${other}. Pause it first.`,
+      { id: job.id, status: job.status },
+    );
+  }
+  return limitOf(options) === limitOf(job.options) || job.wanted !== 'run' ? {} : { wanted: 'stop' };
+}
+
+const limitOf = (options: Job['options']): number | null => ('bandwidthLimit' in options ? options.bandwidthLimit : null);
 
 /** `after` may only get shorter: with jobs that were made later two could wait for one another. */
 function fewerOf(job: Job, after: readonly string[]): string[] {

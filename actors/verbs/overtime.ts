@@ -25,6 +25,10 @@ export function overdue(job: Job, nowIso: string): Alarm['cause'][] {
     .map(({ cause }) => cause);
 }
 
+/** Of a running job that was stopped, and only has to wait: for what. */
+export const stopNote = (job: Job, nowIso: string): string =>
+  overdue(job, nowIso).includes('hours') ? 'its hours are over' : 'it goes on with another bandwidth limit';
+
 /** Of a running job that was stopped: why that is a failure; `null` when it only has to wait. */
 export function failureOf(job: Job, nowIso: string): JobFailure | null {
   const causes = overdue(job, nowIso);

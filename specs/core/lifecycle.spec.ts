@@ -14,6 +14,7 @@ const TABLE: Record<JobStatus, Partial<Record<LifecycleEvent, string>>> = {
     fail: 'queued/failed paused/failed cancelled',
     release: 'queued paused cancelled',
     expire: 'queued/failed paused cancelled',
+    update: 'running',
   },
   paused: { resume: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'paused', delete: 'deleted' },
   completed: { update: 'completed', delete: 'deleted' },

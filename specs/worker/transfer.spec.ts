@@ -138,3 +138,16 @@ it('As many copies run at once as the worker has slots', async () => {
   const statuses = await Promise.all(jobs.map(async ({ id }) => (await bench.client.get(id)).status));
   expect(statuses.sort()).toEqual(['queued', 'running', 'running']);
 });
+
+it('The bandwidth limit of a running copy is changed: it is stopped, goes on with its partial file, and is quick', async () => {
+  const bench = await WorkerBench.start();
+  await writeOldFile(bench.at('source/big'), noise(8 * MEGABYTE));
+  await bench.startWorker();
+  const { id } = await bench.create({ options: { bandwidthLimit: 100_000 } });
+  await expect.poll(async () => (await bench.client.get(id)).progress.bytesTransferred ?? 0, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect(bench.client.ask('update', { id, options: { verify: 'size' } })).rejects.toMatchObject({ code: 'illegal_transition' });
+  await bench.client.ask('update', { id, name: 'quick now', options: { bandwidthLimit: 0 } });
+  expect(await bench.reaches(id, 'completed')).toMatchObject({ attempt: 2, name: 'quick now', retries: 0, options: { bandwidthLimit: 0 } });
+  expect((await bench.client.history(id)).some(({ note }) => note === 'it goes on with another bandwidth limit')).toBe(true);
+  expect(await listTree(bench.at('copy'))).toEqual(await listTree(bench.at('source')));
+});

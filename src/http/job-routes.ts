@@ -86,7 +86,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     method: 'PATCH',
     path: '/v1/jobs/{id}',
     operationId: 'updateJob',
-    summary: 'Change name, labels, priority or options of a job that is not running',
+    summary: 'Change name, labels, priority or options; of the options of a running job only bandwidthLimit',
     access: 'token',
     headers: CHANGE_HEADERS,
     body: { schema: REQUESTS.update.omit({ id: true }), required: true },
