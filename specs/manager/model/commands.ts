@@ -109,6 +109,7 @@ const remove = fc.tuple(way, number).map(([by, n]) =>
     const asked = ask('delete', { id });
     const job = model.jobs.get(id);
     if (!job) return expectRefusal(asked, 'job_not_found');
+    if (job.status === 'running') return expectRefusal(asked, 'illegal_transition');
     expect(await asked).toEqual({ deleted: [id] });
     model.jobs.delete(id);
   }),
