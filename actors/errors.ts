@@ -15,6 +15,7 @@ export const ERROR_CATALOGUE = {
   method_not_allowed: { status: 405, executed: 'no' },
   illegal_transition: { status: 409, executed: 'no' },
   attempt_expired: { status: 409, executed: 'no' },
+  preview_stale: { status: 409, executed: 'no' },
   version_conflict: { status: 412, executed: 'no' },
   payload_too_large: { status: 413, executed: 'no' },
   unsupported_media_type: { status: 415, executed: 'no' },

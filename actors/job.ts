@@ -161,6 +161,15 @@ export const ownOptionsSchema = z.strictObject(anyOptions);
 export const seenSchema = z.strictObject({ host: z.string().max(255), sourceMounted: z.boolean(), destinationMounted: z.boolean() });
 export type Seen = z.infer<typeof seenSchema>;
 
+/** What a preview counted: the job does no more than that. */
+const previewLimitsSchema = z.strictObject({
+  create: count,
+  change: count,
+  delete: count,
+  deletions: z.string().max(100).describe('a digest of the names to be deleted'),
+});
+export type PreviewLimits = z.infer<typeof previewLimitsSchema>;
+
 const labelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'letters, digits, "_", ".", "/", "-"; at most 63');
 export const labelsSchema = z
   .record(labelKey, z.string().max(256))
@@ -201,6 +210,7 @@ export const jobSchema = z.object({
   warnings: z.array(z.string()),
   verification: verificationSchema.nullable(),
   deletion: deletionSchema.nullable(),
+  preview: previewLimitsSchema.nullable().describe('of a job that was created from a preview'),
   seen: seenSchema.nullable().describe('what earlier attempts saw of the two sides'),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,

@@ -50,6 +50,12 @@ export const LIMITS = {
   socketRequestsInFlight: 256,
   rpcBatch: 100,
   watchesPerSocket: 100,
+  /** Previews of one worker at once; how long one may take when nobody says; names in its answer, and deleted files whose size is looked up. */
+  previewsAtOnce: 2,
+  previewMs: 60_000,
+  previewNames: 1_000,
+  previewNameBytes: 1024 * 1024,
+  previewSizes: 10_000,
   askTimeoutMsMax: 600_000,
   /** Of telling that a job has finished: a receiver's URL, how long it may take, how often and how long it is tried. */
   webhookChars: 2048,

@@ -53,6 +53,7 @@ const transferCreate = z.strictObject({
   type: z.enum(TRANSFER_TYPES),
   source: path,
   destination: path,
+  previewId: z.string().min(1).max(400).optional().describe('run no more than this preview showed'),
   options: transferOptionsSchema.default(transferOptionsSchema.parse({})),
 });
 
@@ -190,3 +191,15 @@ export const READER_REQUESTS = {
 export type ReaderVerb = keyof typeof READER_REQUESTS;
 export const READER_VERBS = Object.keys(READER_REQUESTS) as ReaderVerb[];
 export type ReaderRequests = { [V in ReaderVerb]: z.infer<(typeof READER_REQUESTS)[V]> };
+
+/** What a worker answers: it alone sees the disks. */
+export const WORKER_REQUESTS = { preview: z.union([transferCreate, z.strictObject({ id })]) } as const;
+
+/** For error messages, as `createSchemaFor`. */
+export const previewSchemaFor = (body: unknown): z.ZodType<z.infer<typeof WORKER_REQUESTS.preview>> =>
+  typeof body === 'object' && body !== null && 'id' in body ? WORKER_REQUESTS.preview.options[1] : transferCreate;
+
+/** Every verb, whoever answers it. */
+export const ALL_REQUESTS = { ...REQUESTS, ...READER_REQUESTS, ...WORKER_REQUESTS } as const;
+export type AnyVerb = keyof typeof ALL_REQUESTS;
+export const ALL_VERBS = Object.keys(ALL_REQUESTS) as AnyVerb[];

@@ -1,7 +1,7 @@
 /* eslint-disable @typescript-eslint/no-deprecated -- a consumer that pushes is what is tried here */
 import { connect, type NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { READER_VERBS, VERBS } from '../actors/requests.js';
+import { ALL_VERBS, READER_VERBS } from '../actors/requests.js';
 import { connectNats } from '../src/nats/connection.js';
 import { ensureJobStreams } from '../src/nats/job-streams.js';
 import { journalFeed } from '../src/nats/stream-feed.js';
@@ -12,7 +12,7 @@ const ROLES = Object.keys(INBOX_PREFIX) as Role[];
 
 describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
   const subjects = subjectsOf(prefix);
-  const verbs = [...VERBS, ...READER_VERBS].map((verb) => subjects.verb(verb));
+  const verbs = ALL_VERBS.map((verb) => subjects.verb(verb));
   const readers = READER_VERBS.map((verb) => subjects.verb(verb));
   const { journalStream, logsStream, filesStream, noticesStream, journal } = subjects;
   const event = subjects.event('completed', '01ABC');
@@ -83,6 +83,8 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
       ...['claim', 'heartbeat', 'progress', 'complete', 'fail', 'release', 'get', 'files'].map((verb) => `${prefix}.jobs.${verb}`),
       log,
       file,
+      inbox('gateway'),
+      inbox('client'),
     ],
     client: [...verbs, '$SRV.PING'],
   };
@@ -92,7 +94,7 @@ describe.each(['tallyman', 'depot-2'])('with the prefix %s', (prefix) => {
     logs: [`${INBOX_PREFIX.logs}.>`],
     notifier: [`${INBOX_PREFIX.notifier}.>`],
     gateway: [...readers, '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.gateway}.>`, `${subjects.feed}.>`],
-    worker: [`${INBOX_PREFIX.worker}.>`],
+    worker: [subjects.verb('preview'), '$SRV.PING', '$SRV.INFO.tallyman', `${INBOX_PREFIX.worker}.>`],
     client: [`${INBOX_PREFIX.client}.>`, subjects.allEvents, event],
   };
   const toPublish = unique([...Object.values(mayPublish).flat(), ...nobodys]);

@@ -27,6 +27,38 @@ interface Stats {
   counters: { asks: number; commits: number; changes: number; errors: Record<string, number> };
 }
 
+/** An amount of a preview; `bytes` is null when there are too many files to look at each. */
+interface Previewed {
+  files: number;
+  folders: number;
+  bytes: number | null;
+}
+
+export interface Preview {
+  /** `create` with it runs no more than this. */
+  previewId: string;
+  expiresAt: string;
+  counts: {
+    create: Previewed;
+    change: Previewed;
+    delete: Previewed;
+    /** Left out of the source by the patterns; what is in such a folder is not counted. */
+    skip: { files: number; folders: number };
+    equal: { files: number };
+  };
+  /** Those to be deleted first. */
+  names: { change: 'create' | 'change' | 'delete'; path: string; bytes: number | null }[];
+  truncated: boolean;
+  /** Patterns that nothing matched. */
+  unusedPatterns: string[];
+  /** What will run. Where a trash folder has the id of the job and the attempt in its name, `JOB-1` stands. */
+  command: string[];
+  /** The same for a shell. */
+  commandText: string;
+  /** Why the job would fail as things are now. */
+  findings: { code: string; message: string; advice: string | null }[];
+}
+
 /** The answer of every verb. Commands take one `id` and answer the job, or `ids` and answer `results`. */
 export interface Answers {
   create: Job;
@@ -51,6 +83,7 @@ export interface Answers {
   complete: Job;
   fail: Job;
   release: Job;
+  preview: Preview;
   changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean };
   logs: { lines: LogLine[]; last: number };
   /** `next` is null at the end; `counts`, on the first page, is of all files of the attempt, once they are stored. */

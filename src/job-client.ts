@@ -2,19 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorCode, NatsError, headers as natsHeaders, type MsgHdrs, type NatsConnection } from 'nats';
 import { JobError, type ErrorBody } from '../actors/errors.js';
 import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
-import type { READER_REQUESTS, REQUESTS, ReaderVerb, Verb } from '../actors/requests.js';
+import { LIMITS } from '../actors/limits.js';
+import type { ALL_REQUESTS, AnyVerb } from '../actors/requests.js';
 import type { z } from 'zod';
 import type { Answers } from './answers.js';
 import { DEFAULT_PREFIX, HEADERS, subjectsOf, type Subjects } from './subjects.js';
 import { connectNats, type NatsLogin } from './nats/connection.js';
 
-type AnyVerb = Verb | ReaderVerb;
 /** The body that a caller writes: fields with a default may be left out. */
-export type RequestBody<V extends AnyVerb> = V extends Verb
-  ? z.input<(typeof REQUESTS)[V]>
-  : V extends ReaderVerb
-    ? z.input<(typeof READER_REQUESTS)[V]>
-    : never;
+export type RequestBody<V extends AnyVerb> = z.input<(typeof ALL_REQUESTS)[V]>;
 
 export interface AskOptions {
   /** How long the request may wait and take. Default: the client's `askTimeoutMs`. */
@@ -66,7 +62,7 @@ export class JobClient {
 
   /** The same, with the JSON text of body and answer, for front ends that pass them on. */
   async askText(verb: AnyVerb, body: string, options: AskOptions = {}): Promise<string> {
-    const timeoutMs = options.timeoutMs ?? this.#askTimeoutMs;
+    const timeoutMs = options.timeoutMs ?? (verb === 'preview' ? LIMITS.previewMs : this.#askTimeoutMs);
     // Refused after a moment, not at once: a caller that tries again without a pause would never let the connection come back.
     if (this.#isDown()) await sleep(Math.min(DOWN_PAUSE_MS, timeoutMs));
     if (this.#isDown()) throw unavailable('The connection to NATS is down.');
@@ -168,7 +164,7 @@ function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
   const code = error instanceof NatsError ? error.code : '';
   switch (code as ErrorCode) {
     case ErrorCode.NoResponders:
-      return unavailable('No job manager answers on NATS.', error);
+      return unavailable(verb === 'preview' ? 'No worker with a preview answers on NATS.' : 'No job manager answers on NATS.', error);
     case ErrorCode.Timeout:
       return new JobError(
         'outcome_unknown',

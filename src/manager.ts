@@ -1,4 +1,4 @@
-import { createHash, randomFillSync, randomUUID } from 'node:crypto';
+import { randomFillSync, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
 import { createActor } from 'xstate';
@@ -12,6 +12,7 @@ import { notServing } from '../actors/refusals.js';
 import type { ManagerInput } from '../actors/manager-input.js';
 import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
+import { sha256 } from './digest.js';
 import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
 
@@ -114,7 +115,7 @@ function managerInput(
     newId: monotonicFactory(random),
     newCommitId: randomUUID,
     random,
-    digest: (text) => createHash('sha256').update(text).digest('base64url'),
+    digest: sha256,
     nextTurn: () =>
       new Promise((resolve) => {
         setImmediate(resolve);

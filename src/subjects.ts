@@ -1,6 +1,6 @@
 import type { FileOutcome } from '../actors/job.js';
 import type { NoticeEvent } from '../actors/notify.js';
-import type { ReaderVerb, Verb } from '../actors/requests.js';
+import type { AnyVerb } from '../actors/requests.js';
 
 /**
  * Every subject, stream and header name, in one place. `nats.conf` grants
@@ -9,7 +9,7 @@ import type { ReaderVerb, Verb } from '../actors/requests.js';
 export const DEFAULT_PREFIX = 'tallyman';
 
 export const subjectsOf = (prefix: string) => ({
-  verb: (verb: Verb | ReaderVerb) => `${prefix}.jobs.${verb}`,
+  verb: (verb: AnyVerb) => `${prefix}.jobs.${verb}`,
   allVerbs: `${prefix}.jobs.*`,
   journalStream: `${prefix}_JOURNAL`,
   journal: `${prefix}.journal`,

@@ -55,6 +55,11 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
   requireVersion(job, body.ifVersion);
   requireNext(job, 'update');
   const { name = job.name, labels = job.labels, priority = job.priority } = body;
+  if (body.options && job.preview) {
+    throw new JobError('preview_stale', `Job ${job.id} runs what its preview showed. Make a new preview and a new job for other options.`, {
+      id: job.id,
+    });
+  }
   const options = body.options ? mergedOptions(context, job, body.options) : job.options;
   const after = body.after ? fewerOf(job, body.after) : job.after;
   const restart = job.status === 'running' ? restartFor(job, body.options ?? {}, options) : {};

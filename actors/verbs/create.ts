@@ -3,6 +3,7 @@ import { NO_PROGRESS, NOT_IN_NAMES, isTransferType, ownOptionsSchema, transferOp
 import type { Entry } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
+import { readPreviewId } from '../preview-id.js';
 import { checkTransfer } from '../transfer-rules.js';
 import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
 import type { VerbContext } from './context.js';
@@ -99,6 +100,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     warnings: NO_WARNINGS,
     verification: null,
     deletion: null,
+    preview: transfer?.previewId === undefined ? null : readPreviewId(transfer.previewId, transfer, context.nowMs, context.digest),
     seen: null,
     version: 1,
     createdAt: context.nowIso,

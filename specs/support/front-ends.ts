@@ -1,13 +1,13 @@
 import type { ErrorBody } from '../../actors/errors.js';
 import { JobError } from '../../actors/errors.js';
-import type { Verb } from '../../actors/requests.js';
+import type { AnyVerb } from '../../actors/requests.js';
 import { call } from '../http/http.js';
 import { RpcClient } from '../http/rpc-client.js';
 import type { TestService } from './service.js';
 
 /** One way to ask the service. Every refusal is a `JobError`, whatever the way. */
 export interface FrontEnd {
-  ask<T>(verb: Verb, body: object): Promise<T>;
+  ask<T>(verb: AnyVerb, body: object): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export async function openFrontEnd(service: Reachable, way: (typeof FRONT_ENDS)[
   if (way === 'HTTP') return { ask: (verb, body) => askHttp(service, verb, body), close: () => Promise.resolve() };
   const rpc = await RpcClient.open(service);
   return {
-    async ask<T>(verb: Verb, body: object) {
+    async ask<T>(verb: AnyVerb, body: object) {
       const { result, error } = await rpc.call(`jobs.${verb}`, body);
       if (error) throw JobError.fromBody(error.data);
       return result as T;
@@ -37,7 +37,7 @@ export async function openFrontEnd(service: Reachable, way: (typeof FRONT_ENDS)[
   };
 }
 
-async function askHttp<T>(service: Reachable, verb: Verb, body: object): Promise<T> {
+async function askHttp<T>(service: Reachable, verb: AnyVerb, body: object): Promise<T> {
   const answer = await call(service, `/v1/jobs/${verb}`, { method: 'POST', body });
   if (answer.status >= 400) throw JobError.fromBody(answer.json() as ErrorBody);
   return answer.json() as T;

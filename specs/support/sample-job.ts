@@ -28,6 +28,7 @@ export const sampleJob = (fields: Partial<Job> = {}): Job => ({
   warnings: [],
   verification: null,
   deletion: null,
+  preview: null,
   seen: null,
   version: 1,
   createdAt: AT,

@@ -38,6 +38,7 @@ const OUTCOME_OF_ERROR = {
   method_not_allowed: 'usage',
   illegal_transition: 'conflict',
   attempt_expired: 'conflict',
+  preview_stale: 'conflict',
   version_conflict: 'conflict',
   payload_too_large: 'usage',
   unsupported_media_type: 'usage',

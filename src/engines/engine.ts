@@ -1,4 +1,5 @@
 import type { JobFailure, Progress, TransferOptions, TransferType, Verification } from '../../actors/job.js';
+import type { Preview } from '../answers.js';
 import type { FileEntry, FileSink } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
 
@@ -15,6 +16,8 @@ export interface Engine {
   count(task: TransferTask, run: Run): Promise<Counted>;
   /** Copies. Resolves only when the program exited 0 (or with warnings that leave nothing undone). */
   transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred>;
+  /** What a transfer would do. An engine without it has no previews. */
+  preview?(task: TransferTask, run: Run): Promise<EnginePreview>;
   /** Compares both sides in full, by content or by size. */
   verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification>;
   /** Every entry of the source that a transfer looks at, by the same patterns. An engine without it cannot delete a source. */
@@ -35,12 +38,14 @@ export interface TransferTask {
   source: string;
   destination: string;
   options: TransferOptions;
+  /** `count` has to tell `changes`, as it does of a mirror. */
+  countChanges?: boolean;
 }
 
 export interface Counted {
   filesTotal: number;
   bytesTotal: number;
-  /** Of a mirror. */
+  /** Of a mirror, and when they are asked for. */
   changes?: Changes;
 }
 
@@ -58,7 +63,15 @@ export interface Changes {
   delete: Amount;
   /** Files of the source that are the same in the destination already. */
   equal: number;
+  /** A digest of the names to be deleted; '' when there are none. */
+  deletions: string;
 }
+
+export type EnginePreview = Pick<Preview, 'counts' | 'names' | 'truncated' | 'unusedPatterns' | 'command'> & {
+  changes: Changes;
+  /** Why the program says that it would fail. */
+  failure: JobFailure | null;
+};
 
 export interface Transferred {
   filesTransferred: number;

@@ -16,7 +16,8 @@ export const countArgs = (task: TransferTask): string[] => [
   '--no-i-r',
   '--stats',
   `--partial-dir=${PARTIAL_DIR}`,
-  ...(task.options.deleteExtraneous ? [DELETE, FILE_LINE] : []),
+  ...(task.options.deleteExtraneous ? [DELETE] : []),
+  ...(tellsChanges(task) ? [FILE_LINE] : []),
   ...filters(task),
   ...paths(task),
 ];
@@ -32,6 +33,12 @@ export const listArgs = (task: TransferTask): string[] => [
   ...filters(task),
   ...paths(task),
 ];
+
+export const tellsChanges = ({ options, countChanges }: TransferTask): boolean =>
+  options.deleteExtraneous === true || countChanges === true;
+
+/** The same with a line for each file that a pattern leaves out. */
+export const previewArgs = (task: TransferTask): string[] => ['--debug=filter1', ...countArgs({ ...task, countChanges: true })];
 
 /** The copy itself. `--no-whole-file`: between local paths the partial file would not be used without it. */
 export const transferArgs = (task: TransferTask): string[] => [

@@ -83,7 +83,7 @@ function parseStat(text: string): StatLine | null {
 }
 
 /** rsync writes a control character, and a `\#` that is followed by three digits, as `\#` and the byte in three octal digits. */
-function unescape(latin1: string): string {
+export function unescape(latin1: string): string {
   return latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 

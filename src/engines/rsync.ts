@@ -5,6 +5,7 @@ import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
 import {
   EngineFailed,
+  type EnginePreview,
   type Counted,
   type Engine,
   type EngineProbe,
@@ -16,10 +17,10 @@ import {
 import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
 import { requireTool, sayCommand } from './program.js';
-import { countArgs, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
+import { countArgs, previewArgs, tellsChanges, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { RsyncErrors } from './rsync-failures.js';
 import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
-import { ChangesFound } from './rsync-preview.js';
+import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
 
 export interface RsyncOptions {
@@ -85,10 +86,24 @@ class RsyncEngine implements Engine {
     // What vanishes now is not there to be copied either.
     if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
     return {
-      ...(task.options.deleteExtraneous ? { changes: found.changes(totalOf(outcome, 'Number of files')) } : {}),
+      ...(tellsChanges(task) ? { changes: found.changes(totalOf(outcome, FILES)) } : {}),
       filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
       bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value,
     };
+  }
+
+  async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
+    const found = new PreviewFound(task.options);
+    const outcome = await this.#run(previewArgs(task), task, run, (line, text) => {
+      if (line.kind === 'file') found.addFile(line);
+      else found.addText(text);
+    });
+    const { exit, errors } = outcome;
+    const failure = exit.code === 0 || exit.code === VANISHED ? null : errors.failure(exit);
+    if (failure && !outcome.stats.has(FILES)) throw new EngineFailed(failure);
+    await found.lookUpSizes(task.destination);
+    const command = [this.#find()?.path ?? 'rsync', ...transferArgs({ ...task, jobId: 'JOB', attempt: 1 })];
+    return { ...found.preview(totalOf(outcome, FILES)), command, failure };
   }
 
   async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
@@ -127,7 +142,7 @@ class RsyncEngine implements Engine {
         }
       });
       mustBeZero(outcome);
-      return compared.verdict(method, totalOf(outcome, 'Number of files'));
+      return compared.verdict(method, totalOf(outcome, FILES));
     } finally {
       bounded.flush();
     }
@@ -195,6 +210,7 @@ class RsyncEngine implements Engine {
 }
 
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
+const FILES = 'Number of files';
 const FILES_TRANSFERRED = 'Number of regular files transferred';
 const FILES_DELETED = 'Number of deleted files';
 const BYTES_TRANSFERRED = 'Total transferred file size';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
 import { FILE_OUTCOMES, JOB_STATUSES, WANTED, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
 import { reasonSchema } from '../../actors/reasons.js';
-import type { ReaderVerb, Verb } from '../../actors/requests.js';
+import type { AnyVerb } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
 
 const count = z.number().int().min(0);
@@ -58,6 +58,25 @@ const statsSchema = z.object({
   counters: z.object({ asks: count, commits: count, changes: count, errors: z.record(z.string(), count) }),
 });
 
+const previewed = z.object({ files: count, folders: count, bytes: count.nullable() });
+const previewSchema = z.object({
+  previewId: z.string().describe('create with it runs no more than this'),
+  expiresAt: z.string(),
+  counts: z.object({
+    create: previewed,
+    change: previewed,
+    delete: previewed,
+    skip: z.object({ files: count, folders: count }),
+    equal: z.object({ files: count }),
+  }),
+  names: z.array(z.object({ change: z.enum(['create', 'change', 'delete']), path: z.string(), bytes: count.nullable() })),
+  truncated: z.boolean(),
+  unusedPatterns: z.array(z.string()),
+  command: z.array(z.string()),
+  commandText: z.string(),
+  findings: z.array(z.object({ code: z.string(), message: z.string(), advice: z.string().nullable() })),
+});
+
 /** The answer of every verb as a schema: the compiler holds it to `Answers`. */
 export const ANSWERS = {
   create: jobSchema,
@@ -85,6 +104,7 @@ export const ANSWERS = {
   complete: jobSchema,
   fail: jobSchema,
   release: jobSchema,
+  preview: previewSchema,
   changes: z.object({ seq: count, jobs: z.array(jobSchema), deleted: z.array(z.string()), reset: z.boolean() }),
   logs: z.object({ lines: z.array(logLineSchema), last: count }),
   files: z.object({
@@ -93,4 +113,4 @@ export const ANSWERS = {
     next: count.nullable().describe('pass it as `after`; null: that was all'),
     counts: fileCountsSchema.optional().describe('of all files of the attempt; on the first page, once they are stored'),
   }),
-} satisfies { [V in Verb | ReaderVerb]: z.ZodType<Answers[V]> };
+} satisfies { [V in AnyVerb]: z.ZodType<Answers[V]> };

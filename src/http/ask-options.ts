@@ -2,18 +2,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { JobError } from '../../actors/errors.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson } from '../../actors/parse-request.js';
-import { READ_VERBS, type ReaderVerb, type Verb } from '../../actors/requests.js';
+import { READ_VERBS, REQUESTS, type AnyVerb, type Verb } from '../../actors/requests.js';
 import type { AskOptions } from '../job-client.js';
 
 /** Verbs whose answer may be waited for: their `waitMs` comes on top of the ask timeout. */
-const WAITING_VERBS: ReadonlySet<Verb | ReaderVerb> = new Set(['claim', 'changes', 'logs']);
+const WAITING_VERBS: ReadonlySet<AnyVerb> = new Set(['claim', 'changes', 'logs']);
 
 /** The request headers that go along with an ask. Throws `invalid_request` naming the header. */
-export function askOptionsOf(headers: IncomingHttpHeaders, verb: Verb | ReaderVerb): AskOptions {
+export function askOptionsOf(headers: IncomingHttpHeaders, verb: AnyVerb): AskOptions {
   const timeout = headers['ask-timeout-ms'];
   const key = headers['idempotency-key'];
   // A condition on a change; reading changes nothing.
-  const match = READ_VERBS.has(verb as Verb) ? undefined : headers['if-match'];
+  const match = !(verb in REQUESTS) || READ_VERBS.has(verb as Verb) ? undefined : headers['if-match'];
   const { traceparent } = headers;
   return {
     ...(timeout === undefined ? {} : { timeoutMs: timeoutOf(String(timeout)) }),
@@ -25,7 +25,7 @@ export function askOptionsOf(headers: IncomingHttpHeaders, verb: Verb | ReaderVe
 }
 
 /** `options` with a timeout that leaves room for the `waitMs` of a long poll. */
-export function withWait(verb: Verb | ReaderVerb, body: string, options: AskOptions, askTimeoutMs: number): AskOptions {
+export function withWait(verb: AnyVerb, body: string, options: AskOptions, askTimeoutMs: number): AskOptions {
   if (!WAITING_VERBS.has(verb)) return options;
   const { waitMs } = (parseJson(body) ?? {}) as { waitMs?: unknown };
   if (typeof waitMs !== 'number' || waitMs < 0 || waitMs > LIMITS.waitMsMax) return options;

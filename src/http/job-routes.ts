@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ErrorCode } from '../../actors/errors.js';
 import { parseRequest } from '../../actors/parse-request.js';
-import { READER_REQUESTS, READ_VERBS, READER_VERBS, REQUESTS, VERBS, type ReaderVerb, type Verb } from '../../actors/requests.js';
+import { ALL_REQUESTS, ALL_VERBS, READ_VERBS, REQUESTS, type AnyVerb, type Verb } from '../../actors/requests.js';
 import { ANSWERS } from './answer-schemas.js';
 import { askOptionsOf, etagOf, noneMatches, withWait } from './ask-options.js';
 import type { GatewayContext } from './context.js';
@@ -22,7 +22,7 @@ const commandBody = z.strictObject({ ifVersion: z.number().int().min(1).optional
 export function jobRoutes(context: GatewayContext): Route[] {
   const { client, config } = context;
 
-  const ask = (request: FastifyRequest, verb: Verb | ReaderVerb, body: string): Promise<string> =>
+  const ask = (request: FastifyRequest, verb: AnyVerb, body: string): Promise<string> =>
     client.askText(verb, body, withWait(verb, body, askOptionsOf(request.headers, verb), config.askTimeoutMs));
 
   const sendJob = (reply: FastifyReply, text: string): FastifyReply => {
@@ -189,8 +189,8 @@ export function jobRoutes(context: GatewayContext): Route[] {
     handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),
   }));
 
-  const verbs = [...VERBS, ...READER_VERBS].map((verb): Route => {
-    const reads = READ_VERBS.has(verb as Verb) || verb in READER_REQUESTS;
+  const verbs = ALL_VERBS.map((verb): Route => {
+    const reads = READ_VERBS.has(verb as Verb) || !(verb in REQUESTS);
     return {
       method: 'POST',
       path: `/v1/jobs/${verb}`,
@@ -198,7 +198,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
       summary: `The verb ${verb} with the same body and answer as over NATS`,
       access: 'token',
       headers: reads ? READ_HEADERS : CHANGE_HEADERS,
-      body: { schema: { ...REQUESTS, ...READER_REQUESTS }[verb], required: false },
+      body: { schema: ALL_REQUESTS[verb], required: false },
       answers: { 200: { description: 'The answer', schema: ANSWERS[verb] } },
       errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS, 'attempt_expired'],
       handle: async (request, reply) => sendJson(reply, await ask(request, verb, bodyOf(request))),

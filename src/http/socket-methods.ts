@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { JobError } from '../../actors/errors.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseRequest } from '../../actors/parse-request.js';
-import { READER_REQUESTS, READER_VERBS, VERBS, type ReaderVerb, type Verb } from '../../actors/requests.js';
+import { ALL_VERBS, READER_REQUESTS, type AnyVerb } from '../../actors/requests.js';
 import type { LogLine } from '../log-line.js';
 import { withWait } from './ask-options.js';
 import type { GatewayContext } from './context.js';
@@ -32,7 +32,7 @@ const watchSchema = READER_REQUESTS.changes.omit({ waitMs: true });
 const unwatchSchema = z.strictObject({ watch: z.number().int() });
 const followSchema = READER_REQUESTS.logs.omit({ waitMs: true, limit: true });
 const unfollowSchema = z.strictObject({ follow: z.number().int() });
-const verbs: ReadonlySet<string> = new Set([...VERBS, ...READER_VERBS]);
+const verbs: ReadonlySet<string> = new Set(ALL_VERBS);
 
 /**
  * The methods of one WebSocket:
@@ -90,7 +90,7 @@ export class SocketMethods {
       );
     }
     const { client, config } = this.#context;
-    return client.askText(verb as Verb | ReaderVerb, body, withWait(verb as Verb | ReaderVerb, body, {}, config.askTimeoutMs));
+    return client.askText(verb as AnyVerb, body, withWait(verb as AnyVerb, body, {}, config.askTimeoutMs));
   }
 
   async #subscribe(start: (number: number) => Promise<Subscription & MethodAnswer>): Promise<MethodAnswer> {

@@ -11,7 +11,7 @@ import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { checkSpace } from './free-space.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
-import { checkChanges, checkGuards, lookAtSides } from './guards.js';
+import { checkChanges, checkPreview, checkGuards, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings } from './source-step.js';
 import { checkPaths, checkTrash, failed, type RealPaths } from './preflight.js';
@@ -99,6 +99,7 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', 'Counting what is to be copied.');
     const totals = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched)));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
+    checkPreview(this.#task(), totals.changes, this.#job?.preview ?? null);
     checkChanges(this.#task(), totals.changes);
     if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
     if (this.#paths && this.#task().options.deleteSource.mode !== 'never') {
@@ -234,7 +235,10 @@ export class AttemptRun implements AttemptSteps {
     if (!source || !destination || !options || !('verify' in options)) {
       throw failed('invalid_job', 'The job has no source and destination.', 'Create it again with both.');
     }
-    return { jobId: id, attempt, source, destination, options };
+    const preview = this.#job?.preview;
+    if (!preview) return { jobId: id, attempt, source, destination, options };
+    const maxDelete = Math.min(options.maxDelete ?? 0, preview.delete);
+    return { jobId: id, attempt, source, destination, options: { ...options, maxDelete }, countChanges: true };
   }
 
   #engine(): Engine {

@@ -1,7 +1,7 @@
 import { opendir, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import type { Job, Seen } from '../../actors/job.js';
+import type { Job, PreviewLimits, Seen } from '../../actors/job.js';
 import type { Changes, TransferTask } from '../engines/engine.js';
 import { failed, type RealPaths } from './preflight.js';
 
@@ -115,3 +115,35 @@ export function checkChanges({ source, options }: TransferTask, changes: Changes
     'Look at a preview of the job. If all of that may go, make a new job with a greater maxDelete; if not, check the source.',
   );
 }
+
+/** Refuses to do more than the preview showed that the job was created from. */
+export function checkPreview({ attempt }: TransferTask, changes: Changes | undefined, shown: PreviewLimits | null): void {
+  if (!shown) return;
+  const now = previewLimitsOf(changes ?? NOTHING);
+  const isMore = now.create > shown.create || now.change > shown.change || now.delete > shown.delete;
+  // What an earlier attempt deleted is not there to be deleted any more.
+  const areOthers = (attempt === 1 || now.delete === shown.delete) && now.deletions !== shown.deletions;
+  if (changes && !isMore && !areOthers) return;
+  const words = ({ create, change, delete: deleted }: PreviewLimits) => `${create} made, ${change} changed, ${deleted} deleted`;
+  throw failed(
+    'preview_stale',
+    `By now other files would be touched than the preview showed: ${words(now)}; it showed ${words(shown)}. Nothing was copied or deleted.`,
+    'Make a new preview, look at it, and create a new job from it.',
+  );
+}
+
+const NOTHING: Changes = {
+  create: { files: 0, folders: 0, bytes: 0 },
+  change: { files: 0, folders: 0, bytes: 0 },
+  delete: { files: 0, folders: 0, bytes: 0 },
+  equal: 0,
+  deletions: '',
+};
+
+/** The numbers that count: a folder whose time changes is no change. */
+export const previewLimitsOf = ({ create, change, delete: deleted, deletions }: Changes): PreviewLimits => ({
+  create: create.files + create.folders,
+  change: change.files,
+  delete: deleted.files + deleted.folders,
+  deletions,
+});

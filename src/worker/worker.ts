@@ -13,6 +13,7 @@ import { attemptName, endLeftovers, type Markers } from '../engines/leftovers.js
 import { JobClient } from '../job-client.js';
 import { AttemptFiles, type AttemptRecord } from './attempt-files.js';
 import { AttemptRun, now, type AttemptTools, type LogSink } from './attempt-run.js';
+import { startPreviewService } from './preview-service.js';
 
 /** A claim waits this long for a job. Short, since a stopping worker waits for its last claim. */
 const CLAIM_WAIT_MS = 1000;
@@ -80,11 +81,24 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   actor.start();
+  const previews = await startPreviewService({
+    nc,
+    prefix: config.prefix,
+    client,
+    engines: tools.engines,
+    roots: config.roots,
+    keeper,
+    writeLog: (message, details) => {
+      console.error(message, details);
+    },
+  });
 
   const stop = async () => {
     actor.send({ type: 'stop' });
+    const previewsStopped = previews.stop().catch(() => undefined);
     await waitFor(actor, ({ status }) => status === 'done', { timeout: STOP_LIMIT_MS }).catch(() => undefined);
     actor.stop();
+    await previewsStopped;
     await Promise.all([log.flush(), keeper.stop()]);
   };
   let stopped: Promise<void> | null = null;

@@ -5,6 +5,7 @@ import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
 import { parseSize } from '../format.js';
 import { resolveIds } from '../ids.js';
+import { absolutePath } from '../paths.js';
 import type { Service } from '../service.js';
 import { TIME_OPTIONS, timeOptions } from './time-options.js';
 
@@ -39,6 +40,15 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
   { name: 'marker', value: 'FILE', describe: 'copy only when a file of this name is in the destination' },
   { name: 'source-marker', value: 'FILE', describe: 'copy only when a file of this name is in the source' },
   { name: 'resume', value: 'HOW', choices: ['auto', 'ask'], describe: 'after an interruption: go on by itself, or pause and ask' },
+];
+
+/** Of `copy` alone: what is deleted is shown first. */
+export const MIRROR_OPTIONS: readonly Option[] = [
+  { name: 'dry-run', short: 'n', describe: 'show what would be made, changed and deleted, and do nothing' },
+  { name: 'mirror', describe: 'delete in DEST what SRC does not have; shows it and asks first' },
+  { name: 'max-delete', value: 'N', describe: 'the most files and folders that a mirror may delete' },
+  { name: 'trash', value: 'FOLDER', describe: 'a mirror moves there what it deletes or replaces' },
+  { name: 'yes', short: 'y', describe: 'do not ask before a mirror' },
 ];
 
 const TRANSFER_ONLY = TRANSFER_OPTIONS.map((option) => option.name);
@@ -85,10 +95,22 @@ function transferOptions(args: Args) {
   return {
     ...(requireMount === undefined ? {} : { requireMount }),
     ...((source ?? destination) === undefined ? {} : { marker: { source, destination } }),
+    ...mirrorOptions(args),
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
     ...(verify === undefined ? {} : { verify }),
     ...(resume === undefined ? {} : { resume }),
+  };
+}
+
+function mirrorOptions(args: Args) {
+  const [maxDelete, trash] = [args.whole('max-delete'), args.text('trash')];
+  if (args.flag('mirror') && maxDelete === undefined && !args.flag('dry-run'))
+    throw usageError('--mirror needs --max-delete N, the most files and folders that it may delete. --dry-run tells how many would go.');
+  return {
+    ...(args.flag('mirror') ? { deleteExtraneous: true, maxDelete: maxDelete ?? Number.MAX_SAFE_INTEGER } : {}),
+    ...(maxDelete === undefined ? {} : { maxDelete }),
+    ...(trash === undefined ? {} : { trash: absolutePath(trash, process.cwd()) }),
   };
 }
