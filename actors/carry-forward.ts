@@ -1,5 +1,6 @@
 import { bytesAtMost, putLine } from './draft.js';
-import type { Entry, JobTable } from './job-table.js';
+import type { Entry } from './entry.js';
+import type { JobTable } from './job-table.js';
 import type { JournalState } from './journal.js';
 import type { ManagerSettings } from './manager-input.js';
 
@@ -85,6 +86,7 @@ export class CarryForward {
     for (const entry of this.#table.entries.values()) {
       if (entry.sinceSeq >= this.#belowSeq) continue;
       const line = putLine(entry, entry.notes, entry.notesDropped);
+      entry.forgetText();
       carried.push(entry);
       lines.push(line);
       bytes += bytesAtMost(line);

@@ -1,5 +1,6 @@
+import { Entry } from './entry.js';
 import type { HistoryEntry, Job } from './job.js';
-import { withNotes, type Entry, type JobTable } from './job-table.js';
+import type { JobTable } from './job-table.js';
 import type { StoredKey } from './journal.js';
 
 /** What a change adds to the job's history: who did what. */
@@ -56,9 +57,8 @@ export class Draft {
     const before = this.table.get(job.id);
     const changed = this.#changed.get(job.id);
     const added = why ? [JSON.stringify(historyOf(job, why))] : NO_NOTES;
-    const entry = withNotes({
+    const entry = new Entry({
       job,
-      text: JSON.stringify(job),
       key: key ?? before?.key,
       notes: joined(before?.notes, added),
       notesDropped: before?.notesDropped ?? 0,
@@ -117,7 +117,10 @@ export class Draft {
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
   settle(seq: number): { deleted: string[] } {
-    for (const { entry } of this.#changed.values()) entry.sinceSeq ||= seq;
+    for (const { entry } of this.#changed.values()) {
+      entry.sinceSeq ||= seq;
+      entry.forgetText();
+    }
     for (const [id, { key, untilMs }] of this.#tombstones) {
       if (key) this.table.remember(key, id, untilMs);
     }

@@ -1,21 +1,10 @@
 import { Alarms, hasAlarms } from './alarms.js';
+import { Entry } from './entry.js';
 import { JOB_STATUSES, isFinished, type Job, type JobStatus } from './job.js';
 import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
 import { RunQueue } from './run-queue.js';
-
-/** A job as the table keeps it. Immutable but for `sinceSeq`. `text` is the job's JSON, made once per change. */
-export interface Entry {
-  readonly job: Job;
-  readonly text: string;
-  readonly key: StoredKey | undefined;
-  /** JSON text of the newest history entries, oldest first. */
-  readonly notes: readonly string[];
-  readonly notesDropped: number;
-  /** From this record on the journal has the job and its history; 0 until it is stored. */
-  sinceSeq: number;
-}
 
 /** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
 export interface RememberedKey {
@@ -59,13 +48,13 @@ export class JobTable {
   put(entry: Entry, old = this.entries.get(entry.job.id)): void {
     const { job } = entry;
     if (old) {
-      this.liveBytes -= old.text.length;
+      this.liveBytes -= old.textLength;
     } else {
       this.countByType.set(job.type, (this.countByType.get(job.type) ?? 0) + 1);
       if (entry.key) this.#idByKey.set(entry.key[0], job.id);
     }
     this.entries.set(job.id, entry);
-    this.liveBytes += entry.text.length;
+    this.liveBytes += entry.textLength;
     if (old && isIndexedAlike(old.job, job)) return;
     if (old) this.#leaveIndexes(old.job);
     this.#enterIndexes(job);
@@ -80,7 +69,7 @@ export class JobTable {
     if (old.key) this.#idByKey.delete(old.key[0]);
     this.#leaveIndexes(old.job);
     this.queue.reconsiderDependents(id);
-    this.liveBytes -= old.text.length;
+    this.liveBytes -= old.textLength;
   }
 
   /** What an idempotency key stands for: a job that is there, or one that is gone. */
@@ -118,16 +107,15 @@ export class JobTable {
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
       const job = 'after' in change.put ? change.put : { ...(change.put as Job), ...LATER_FIELDS };
-      this.put(
-        withNotes({
-          job,
-          text: JSON.stringify(job),
-          key: change.key ?? old?.key,
-          notes,
-          notesDropped: (record.kind === 'carried' ? change.notesDropped : old?.notesDropped) ?? 0,
-          sinceSeq: record.kind === 'carried' ? record.seq : (old?.sinceSeq ?? record.seq),
-        }),
-      );
+      const entry = new Entry({
+        job,
+        key: change.key ?? old?.key,
+        notes,
+        notesDropped: (record.kind === 'carried' ? change.notesDropped : old?.notesDropped) ?? 0,
+        sinceSeq: record.kind === 'carried' ? record.seq : (old?.sinceSeq ?? record.seq),
+      });
+      entry.forgetText();
+      this.put(entry);
     }
   }
 
@@ -144,10 +132,4 @@ export class JobTable {
     this.queue.remove(job);
     this.alarms.remove(job.id);
   }
-}
-
-/** Keeps the newest history entries only. */
-export function withNotes(entry: Entry): Entry {
-  const surplus = entry.notes.length - LIMITS.historyEntries;
-  return surplus <= 0 ? entry : { ...entry, notes: entry.notes.slice(surplus), notesDropped: entry.notesDropped + surplus };
 }

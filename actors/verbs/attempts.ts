@@ -1,6 +1,6 @@
 import { JobError } from '../errors.js';
 import { NO_PROGRESS, type Job, type JobFailure, type Progress, type Seen } from '../job.js';
-import type { Entry } from '../job-table.js';
+import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';

@@ -1,6 +1,6 @@
 import { JobError } from '../errors.js';
 import { isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
-import type { Entry } from '../job-table.js';
+import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';

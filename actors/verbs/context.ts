@@ -1,7 +1,7 @@
 import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
-import type { Entry } from '../job-table.js';
+import type { Entry } from '../entry.js';
 import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
 
 /** What a verb is decided with. All of it comes from outside: the same inputs give the same changes and answer. */
@@ -29,9 +29,12 @@ export interface VerbContext {
  */
 export class Leases {
   readonly #untilMs = new Map<string, number>();
+  /** None passes before this: the manager asks at every turn, of ten thousand attempts perhaps. */
+  #noneBeforeMs = Infinity;
 
   extend(jobId: string, untilMs: number): void {
     this.#untilMs.set(jobId, untilMs);
+    this.#noneBeforeMs = Math.min(this.#noneBeforeMs, untilMs);
   }
 
   hasPassed(jobId: string, nowMs: number): boolean {
@@ -43,7 +46,13 @@ export class Leases {
   }
 
   *passed(nowMs: number): Generator<string> {
-    for (const [id, untilMs] of this.#untilMs) if (untilMs <= nowMs) yield id;
+    if (nowMs < this.#noneBeforeMs) return;
+    let earliestMs = Infinity;
+    for (const [id, untilMs] of this.#untilMs) {
+      earliestMs = Math.min(earliestMs, untilMs);
+      if (untilMs <= nowMs) yield id;
+    }
+    this.#noneBeforeMs = earliestMs;
   }
 }
 

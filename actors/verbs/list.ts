@@ -1,6 +1,7 @@
 import { JobError } from '../errors.js';
 import { JOB_STATUSES, type Job } from '../job.js';
-import type { Entry, JobTable } from '../job-table.js';
+import type { Entry } from '../entry.js';
+import type { JobTable } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import type { OrderedSet } from '../ordered-set.js';
 import type { Requests } from '../requests.js';
@@ -69,13 +70,13 @@ function newPage(limit: number) {
   let more = false;
   return {
     take(entry: Entry): boolean {
-      const full = entries.length >= limit || (entries.length > 0 && bytes + entry.text.length > LIMITS.answerBytes);
+      const full = entries.length >= limit || (entries.length > 0 && bytes + entry.textLength > LIMITS.answerBytes);
       if (full) {
         more = true;
         return false;
       }
       entries.push(entry);
-      bytes += entry.text.length;
+      bytes += entry.textLength;
       return true;
     },
     result: () => ({ entries, more, last: entries.at(-1) }),

@@ -1,6 +1,6 @@
 import { JobError } from '../errors.js';
 import { FINISHED_STATUSES, isTransferType, transferOptionsSchema, type JobStatus, type TransferOptions } from '../job.js';
-import type { Entry } from '../job-table.js';
+import type { Entry } from '../entry.js';
 import type { Requests } from '../requests.js';
 import { requireEntry, type VerbContext } from './context.js';
 import { create } from './create.js';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JobError } from '../../actors/errors.js';
 import { JOB_STATUSES, type Job } from '../../actors/job.js';
+import { Entry } from '../../actors/entry.js';
 import { JobTable } from '../../actors/job-table.js';
 import { LIMITS } from '../../actors/limits.js';
 import { REQUESTS, type Requests } from '../../actors/requests.js';
@@ -52,7 +53,7 @@ function tableOf(all: readonly Job[]): JobTable {
 }
 
 function putIn(table: JobTable, job: Job): void {
-  table.put({ job, text: JSON.stringify(job), key: undefined, notes: [], notesDropped: 0, sinceSeq: 1 });
+  table.put(new Entry({ job, notes: [], sinceSeq: 1 }));
 }
 
 const page = (table: JobTable, asked: Query): Answer => JSON.parse(list(table, asked, 1)) as Answer;
