@@ -4,8 +4,10 @@ import * as commands from './verbs/commands.js';
 import type { VerbContext } from './verbs/context.js';
 import { requireEntry } from './verbs/context.js';
 import { create, createMany } from './verbs/create.js';
+import { duplicate } from './verbs/duplicate.js';
 import { list } from './verbs/list.js';
 import { why } from './verbs/queue.js';
+import { reorder } from './verbs/reorder.js';
 import { verify } from './verbs/verify.js';
 
 /** One request, validated: the verb and its body. */
@@ -69,6 +71,10 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
     case 'cancel':
     case 'retry':
       return oneOrMany(context, command.body, (id) => commands.command(context, command.verb, id, command.body.ifVersion).text);
+    case 'reorder':
+      return reorder(context, command.body).text;
+    case 'duplicate':
+      return duplicate(context, command.body).text;
     case 'delete':
       return remove(context, command.body);
     case 'cleanup':

@@ -23,7 +23,8 @@ export type LifecycleEvent =
   | 'expire'
   | 'delete'
   | 'update'
-  | 'deadline';
+  | 'deadline'
+  | 'reorder';
 
 interface Context {
   wanted: Job['wanted'];
@@ -52,7 +53,17 @@ export const jobLifecycle = setup({
   initial: 'queued',
   states: {
     pending: { on: { start: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'pending', delete: 'deleted' } },
-    queued: { on: { claim: 'running', pause: 'paused', cancel: 'cancelled', deadline: 'failed', update: 'queued', delete: 'deleted' } },
+    queued: {
+      on: {
+        claim: 'running',
+        pause: 'paused',
+        cancel: 'cancelled',
+        deadline: 'failed',
+        reorder: 'queued',
+        update: 'queued',
+        delete: 'deleted',
+      },
+    },
     running: {
       on: {
         pause: { target: 'running', description: 'only says what is wanted' },
@@ -83,7 +94,7 @@ export const jobLifecycle = setup({
 });
 
 export const LIFECYCLE_EVENTS: readonly LifecycleEvent[] = [
-  'start', 'claim', 'pause', 'resume', 'cancel', 'retry', 'complete', 'fail', 'release', 'expire', 'delete', 'update', 'deadline',
+  'start', 'claim', 'pause', 'resume', 'cancel', 'retry', 'complete', 'fail', 'release', 'expire', 'delete', 'update', 'deadline', 'reorder',
 ]; // prettier-ignore
 
 /** The next status, or `null` when `event` is not legal now. */

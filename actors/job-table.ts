@@ -14,12 +14,13 @@ export interface RememberedKey {
 }
 
 /** What jobs have that were stored by a version before these fields. */
-const LATER_FIELDS: Pick<Job, 'after'> = { after: [] };
+const LATER_FIELDS: Pick<Job, 'after' | 'rank'> = { after: [], rank: null };
 
 /** Most changes are of progress, and touch no index. */
 const isIndexedAlike = (old: Job, job: Job): boolean =>
   old.status === job.status &&
   old.priority === job.priority &&
+  old.rank === job.rank &&
   old.retryAt === job.retryAt &&
   old.after.length === job.after.length &&
   old.wanted === job.wanted &&
@@ -106,7 +107,7 @@ export class JobTable {
       // A carried record brings the whole history, any other what it adds.
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
-      const job = 'after' in change.put ? change.put : { ...(change.put as Job), ...LATER_FIELDS };
+      const job = 'rank' in change.put ? change.put : { ...LATER_FIELDS, ...(change.put as Job) };
       const entry = new Entry({
         job,
         key: change.key ?? old?.key,

@@ -196,6 +196,7 @@ export const jobSchema = z.object({
   labels: z.record(z.string(), z.string()),
   options: z.union([transferOptionsSchema, ownOptionsSchema]),
   priority: z.number().int().describe('higher runs first'),
+  rank: z.string().nullable().describe('its place among those of its priority, in the order of texts; null: that of its id'),
   status: z.enum(JOB_STATUSES),
   wanted: z.enum(WANTED).describe('what the manager wants of a running attempt; stop: to be given back, its time is over'),
   phase: z.enum(PHASES).nullable(),

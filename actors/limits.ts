@@ -12,6 +12,7 @@ export const LIMITS = {
   pathChars: 4096,
   idsPerRequest: 1_000,
   afterPerJob: 32,
+  rankChars: 1_000,
   jobsPerCreateMany: 1_000,
   updatesPerRequest: 1_000,
   listDefault: 100,

@@ -1,4 +1,5 @@
 import type { Journal } from './journal.js';
+import type { RunLimits } from './run-limits.js';
 
 /** Everything that the manager takes from outside: its journal, clocks, randomness and settings. */
 export interface ManagerInput {
@@ -33,6 +34,7 @@ export interface ManagerClock {
 export interface ManagerSettings {
   leaseMs: number;
   roots: readonly string[];
+  limits: RunLimits;
   /** How long after its last proof of being the leader a manager answers reads without a new one. */
   leadLeaseMs: number;
   tickMs: number;

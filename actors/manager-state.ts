@@ -258,7 +258,7 @@ export class ManagerState {
 
   #context(draft: Draft): VerbContext {
     const { newId, random, digest, settings, clock } = this.input;
-    const { leaseMs, recordBytesMax, roots } = settings;
+    const { leaseMs, recordBytesMax, roots, limits } = settings;
     const nowMs = this.#nowMs();
     return {
       draft,
@@ -272,6 +272,7 @@ export class ManagerState {
       leaseMs,
       recordBytesMax,
       roots,
+      limits,
     };
   }
 

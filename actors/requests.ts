@@ -96,7 +96,19 @@ export const REQUESTS = {
     labels: labelsSchema.optional(),
     text: z.string().max(200).optional(),
     sort: z
-      .enum(['createdAt', '-createdAt', 'updatedAt', '-updatedAt', 'name', '-name', 'priority', '-priority', 'finishedAt', '-finishedAt'])
+      .enum([
+        'createdAt',
+        '-createdAt',
+        'updatedAt',
+        '-updatedAt',
+        'name',
+        '-name',
+        'priority',
+        '-priority',
+        'finishedAt',
+        '-finishedAt',
+        'queue',
+      ])
       .default('-createdAt'),
     limit: z.number().int().min(1).max(LIMITS.listMax).default(LIMITS.listDefault),
     cursor: z.string().max(2048).nullable().optional(),
@@ -121,6 +133,15 @@ export const REQUESTS = {
   cancel: command,
   retry: command,
   delete: command,
+  reorder: z.strictObject({ id, ifVersion, to: z.union([z.enum(['first', 'last']), z.strictObject({ before: id })]) }),
+  duplicate: z.strictObject({
+    id,
+    overrides: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('fields of create that are to be otherwise; of options, those to change'),
+    idempotencyKey,
+  }),
   cleanup: z.strictObject({
     olderThanSeconds: z.number().min(0).default(0),
     statuses: z

@@ -13,6 +13,8 @@ export class RunQueue {
   readonly #delayedUntil = new Map<string, string>();
   /** By id: the jobs that name it in `after`. */
   readonly #dependents = new Map<string, Set<string>>();
+  /** How many jobs run, by `key=value` of their labels. */
+  readonly #running = new Map<string, number>();
 
   constructor(jobOf: (id: string) => Job | undefined) {
     this.#jobOf = jobOf;
@@ -20,6 +22,7 @@ export class RunQueue {
 
   add(job: Job): void {
     this.changes += 1;
+    if (job.status === 'running') this.#count(job, 1);
     for (const id of job.after) {
       const dependents = this.#dependents.get(id);
       if (dependents) dependents.add(job.id);
@@ -29,6 +32,7 @@ export class RunQueue {
   }
 
   remove(job: Job): void {
+    if (job.status === 'running') this.#count(job, -1);
     for (const id of job.after) {
       const dependents = this.#dependents.get(id);
       dependents?.delete(job.id);
@@ -59,6 +63,20 @@ export class RunQueue {
   /** Ids of jobs of `type` that wait for a worker now, in the order in which they are to run. */
   *ready(type: string): Generator<string> {
     for (const key of this.#ready.get(type)?.ascending() ?? []) yield idOf(key);
+  }
+
+  runningWith(key: string, value: string): number {
+    return this.#running.get(`${key}=${value}`) ?? 0;
+  }
+
+  /** The job that is ready just before or after a place in the queue; `null`: the last or the first of all. */
+  neighbour(key: string | null, side: 'before' | 'after'): Job | null {
+    let best: string | undefined;
+    for (const set of this.#ready.values()) {
+      const [near] = side === 'before' ? set.descending(key ?? undefined) : set.ascending(key ?? undefined);
+      if (near !== undefined && (best === undefined || (side === 'before' ? near > best : near < best))) best = near;
+    }
+    return best === undefined ? null : (this.#jobOf(idOf(best)) ?? null);
   }
 
   hasReady(type: string): boolean {
@@ -98,6 +116,15 @@ export class RunQueue {
     this.#undelay(job.id);
   }
 
+  #count({ labels }: Job, one: 1 | -1): void {
+    for (const label in labels) {
+      const key = `${label}=${labels[label]}`;
+      const count = (this.#running.get(key) ?? 0) + one;
+      if (count > 0) this.#running.set(key, count);
+      else this.#running.delete(key);
+    }
+  }
+
   #delay(id: string, until: string): void {
     this.#delayed.add(`${until}|${id}`);
     this.#delayedUntil.set(id, until);
@@ -117,6 +144,10 @@ export class RunQueue {
   }
 }
 
-/** Higher priority first, then the older job. */
-export const queueKey = (job: Job): string => `${String(100 - job.priority).padStart(3, '0')}|${job.id}`;
+/** Within its priority: by age, unless it was moved. */
+export const placeOf = ({ rank, id }: Job): string => rank ?? id;
+
+/** Higher priority first, then by place. The blank puts a rank before what is longer and begins with it. */
+export const queueKey = ({ priority, rank, id }: Job): string =>
+  `${String(100 - priority).padStart(3, '0')}|${rank === null ? '' : `${rank} |`}${id}`;
 const idOf = (key: string): string => key.slice(key.lastIndexOf('|') + 1);

@@ -77,6 +77,8 @@ export interface Answers {
   cancel: Answers['start'];
   retry: Answers['start'];
   delete: { deleted: string[] } | { results: ItemResult<{ deleted: true }>[] };
+  reorder: Job;
+  duplicate: Job;
   cleanup: { deleted: number; ids: string[]; remaining: number };
   claim: { job: Job | null; leaseMs: number };
   heartbeat: ProgressAnswer;

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { JobError } from '../actors/errors.js';
 import { NOTICE_EVENTS, webhookSchema, type NoticeEvent } from '../actors/notify.js';
+import { parseLabelLimits, type RunLimits } from '../actors/run-limits.js';
 import { DEFAULT_PREFIX } from './subjects.js';
 
 const defaultRoots = [homedir(), '/mnt', '/media', ...(process.platform === 'darwin' ? ['/Volumes'] : [])].join(':');
@@ -42,6 +43,10 @@ export const SETTINGS = {
   ASK_TIMEOUT_MS: milliseconds(5000, 10).describe('how long a request may wait and take'),
   LEASE_MS: milliseconds(15_000, 500).describe('how long a worker may be silent before its job goes to another'),
   WORKER_SLOTS: z.coerce.number().int().min(0).max(64).default(2).describe('transfers at once in one worker; 0 runs none here'),
+  MAX_RUNNING: z.coerce.number().int().min(0).default(0).describe('jobs that run at once, of all workers together; 0: no limit'),
+  LABEL_LIMITS: text.describe(
+    'how many jobs with one label run at once, as `disk=2,host:nas=1`: two for each value of `disk`, one with `host=nas`',
+  ),
   CLEANUP_AFTER_SECONDS: z.coerce
     .number()
     .min(0)
@@ -81,6 +86,7 @@ export type Config = Readonly<{
   prefix: string;
   askTimeoutMs: number;
   leaseMs: number;
+  limits: RunLimits;
   workerSlots: number;
   cleanupAfterSeconds: number;
   cleanupEveryMs: number;
@@ -121,6 +127,8 @@ function relate(s: Settings): Config {
       `TALLYMAN_HTTP_HOST is ${s.HTTP_HOST}, which others can reach: give TALLYMAN_TLS_CERT, TALLYMAN_TLS_KEY and TALLYMAN_TOKEN too, or use 127.0.0.1.`,
     );
   }
+  const labels = parseLabelLimits(s.LABEL_LIMITS ?? '');
+  if (!labels) throw bad(`TALLYMAN_LABEL_LIMITS is ${JSON.stringify(s.LABEL_LIMITS)}: give limits from 1, as disk=2,host:nas=1.`);
   const roots = s.ROOTS.split(':').filter(Boolean);
   const relative = roots.find((root) => !path.isAbsolute(root));
   if (relative !== undefined)
@@ -140,6 +148,7 @@ function relate(s: Settings): Config {
     prefix: s.PREFIX,
     askTimeoutMs: s.ASK_TIMEOUT_MS,
     leaseMs: s.LEASE_MS,
+    limits: { maxRunning: s.MAX_RUNNING, labels },
     workerSlots: s.WORKER_SLOTS,
     cleanupAfterSeconds: s.CLEANUP_AFTER_SECONDS,
     cleanupEveryMs: s.CLEANUP_EVERY_MS,

@@ -17,7 +17,7 @@ import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
 
 export interface ManagerOptions {
-  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
+  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'limits' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
   /** The manager's connection: it answers requests there. */
   nc: NatsConnection;
   journal: Journal;
@@ -125,6 +125,7 @@ function managerInput(
     settings: {
       leaseMs: config.leaseMs,
       roots: config.roots,
+      limits: config.limits,
       leadLeaseMs: 1000,
       tickMs: 50,
       recordBytesMax: Math.min(LIMITS.recordBytes, maxPayload * JOURNAL_SHARE),

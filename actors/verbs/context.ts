@@ -2,6 +2,7 @@ import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
 import type { Entry } from '../entry.js';
+import type { RunLimits } from '../run-limits.js';
 import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
 
 /** What a verb is decided with. All of it comes from outside: the same inputs give the same changes and answer. */
@@ -20,6 +21,7 @@ export interface VerbContext {
   /** What one record may have. */
   recordBytesMax: number;
   roots: readonly string[];
+  limits: RunLimits;
 }
 
 /**

@@ -8,11 +8,11 @@ import { checkTransfer } from '../transfer-rules.js';
 import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
 import type { VerbContext } from './context.js';
 
-/** Makes one job, or finds the one that an earlier request with the same key made. */
-export function create(context: VerbContext, body: Requests['create']): Entry {
+/** Makes one job, or finds the one that an earlier request with the same key made: the same if `asked` is. */
+export function create(context: VerbContext, body: Requests['create'], asked: object = body): Entry {
   if (body.idempotencyKey === undefined) return insert(context, body);
-  const { idempotencyKey, ...rest } = body;
-  const digest = context.digest(JSON.stringify(rest));
+  const { idempotencyKey } = body;
+  const digest = context.digest(JSON.stringify({ ...asked, idempotencyKey: undefined }));
   const known = context.draft.findKey(idempotencyKey);
   if (!known) return insert(context, body, [idempotencyKey, digest]);
   if (known.digest !== digest) {
@@ -86,6 +86,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     labels: Object.keys(body.labels).length === 0 ? NO_LABELS : body.labels,
     options: shared(body.options),
     priority: body.priority,
+    rank: null,
     status: body.start ? 'queued' : 'pending',
     wanted: 'run',
     phase: null,

@@ -5,9 +5,13 @@ import type { JobTable } from '../job-table.js';
 import { LIMITS } from '../limits.js';
 import type { OrderedSet } from '../ordered-set.js';
 import type { Requests } from '../requests.js';
+import { queueKey } from '../run-queue.js';
 
 type Query = Requests['list'];
-type SortField = 'createdAt' | 'updatedAt' | 'name' | 'priority' | 'finishedAt';
+type SortField = 'createdAt' | 'updatedAt' | 'name' | 'priority' | 'finishedAt' | 'queue';
+
+/** `queue`: the order in which waiting jobs run. */
+const sortValue = (job: Job, field: SortField): string | number => (field === 'queue' ? queueKey(job) : (job[field] ?? ''));
 
 /** One page of jobs. Sorted by creation it costs what the page costs; other orders and searches look at every job once. */
 export function list(table: JobTable, query: Query, seq: number): string {
@@ -54,7 +58,7 @@ function bySorting(table: JobTable, query: Query): Page {
     const entry = table.get(id) as Entry;
     if (matches && !matches(entry.job)) continue;
     total += 1;
-    const key = { value: entry.job[field] ?? '', id };
+    const key = { value: sortValue(entry.job, field), id };
     if (!after || compare(key, after) > 0) found.push({ key, entry });
   }
   found.sort((a, b) => compare(a.key, b.key));
@@ -136,7 +140,7 @@ interface SortKey {
 const order = (a: string | number, b: string | number): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function cursorOf(sort: Query['sort'], { job }: Entry): string {
-  return JSON.stringify([sort, job[sort.replace('-', '') as SortField] ?? '', job.id]);
+  return JSON.stringify([sort, sortValue(job, sort.replace('-', '') as SortField), job.id]);
 }
 
 function readCursor(sort: Query['sort'], cursor: string): SortKey {

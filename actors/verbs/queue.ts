@@ -2,6 +2,7 @@ import { isOpen, nextChange } from '../hours.js';
 import type { Job } from '../job.js';
 import { overlaps } from '../paths.js';
 import type { Reason } from '../reasons.js';
+import { limitOf } from '../run-limits.js';
 import { queueKey } from '../run-queue.js';
 import { requireEntry, type VerbContext } from './context.js';
 
@@ -9,12 +10,13 @@ import { requireEntry, type VerbContext } from './context.js';
 const LOOKED_AT_MAX = 20_000;
 
 /** What a job that is ready may still wait for. The one place that says so: a claim asks it, and `why` tells it. */
-const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [hours, destination];
+const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [limits, hours, destination];
 
 /** The first job in the queue that may run now. */
 export function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
   const { table } = context.draft;
   table.queue.promote(context.nowIso);
+  if (isFull(context)) return null;
   let best: Job | null = null;
   const closed: Job[] = [];
   for (const type of new Set(types)) {
@@ -69,6 +71,21 @@ function times({ nowIso }: VerbContext, { retryAt, runAt, error }: Job): Reason[
     return [reason('retry_at', `It is tried again at ${retryAt}${error ? `: ${error.message}` : '.'}`)];
   if (retryAt === null && runAt !== null && runAt > nowIso) return [reason('run_at', `It is to run at ${runAt}, not before.`)];
   return [];
+}
+
+const isFull = ({ limits: { maxRunning }, draft: { table } }: VerbContext): boolean =>
+  maxRunning > 0 && table.byStatus.running.size >= maxRunning;
+
+function limits(context: VerbContext, { labels }: Job): Reason | null {
+  const { limits, draft } = context;
+  if (isFull(context)) return reason('limit', `${limits.maxRunning} jobs run, and no more may at once (TALLYMAN_MAX_RUNNING).`);
+  if (limits.labels.length === 0) return null;
+  for (const [key, value] of Object.entries(labels)) {
+    const max = limitOf(limits, key, value);
+    if (max === null || draft.table.queue.runningWith(key, value) < max) continue;
+    return reason('limit', `${max} jobs with the label ${key}=${value} run, and no more may at once (TALLYMAN_LABEL_LIMITS).`);
+  }
+  return null;
 }
 
 function hours(context: VerbContext, job: Job): Reason | null {

@@ -25,6 +25,7 @@ export function bytesBeyondJson(jobs: number): number {
       recordBytesMax: 4 * 1024 * 1024,
       leaseMs: 1000,
       roots: ['/'],
+      limits: { maxRunning: 0, labels: [] },
     };
     const view = { seq: () => 0, stats: () => ({}) };
     for (let index = 0; index < 1000; index += 1) {

@@ -128,6 +128,23 @@ describe('Ctrl-C while a job is followed', () => {
   });
 });
 
+describe('the queue', () => {
+  test('is reordered, and jobs are duplicated', async () => {
+    const type = 'reordered';
+    const ids: string[] = [];
+    for (const name of ['a', 'b', 'c']) ids.push((await run('create', '--type', type, '--name', name)).stdout.trim());
+    const [a = '', b = '', c = ''] = ids;
+    expect((await run('reorder', c, '--before', a.slice(-8))).code).toBe(0);
+    expect((await run('reorder', b, '--first')).code).toBe(0);
+    const { jobs } = await json<Answers['list']>('list', '--type', type, '--sort', 'queue');
+    expect(jobs.map(({ id }) => id)).toEqual([b, c, a]);
+    expect((await run('reorder', c)).code).toBe(EXIT_CODES.usage.code);
+    const { stdout } = await run('duplicate', a, '--pending', '--override', '{"name": "d"}');
+    expect(await json('show', stdout.trim())).toMatchObject({ name: 'd', type, status: 'pending' });
+    expect((await run('duplicate', a, '--override', 'd')).code).toBe(EXIT_CODES.usage.code);
+  });
+});
+
 describe('create', () => {
   test('says when a job may run and how long, and show repeats it', async () => {
     const flags = [

@@ -5,7 +5,15 @@ import { JOB_STATUSES, WANTED, type Job, type JobStatus } from '../../actors/job
 /** What each event leads to: when the job is to run (or to stop), to pause, to be cancelled; with and without a retry left. `-`: not legal. */
 const TABLE: Record<JobStatus, Partial<Record<LifecycleEvent, string>>> = {
   pending: { start: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'pending', delete: 'deleted' },
-  queued: { claim: 'running', pause: 'paused', cancel: 'cancelled', deadline: 'failed', update: 'queued', delete: 'deleted' },
+  queued: {
+    claim: 'running',
+    pause: 'paused',
+    cancel: 'cancelled',
+    deadline: 'failed',
+    reorder: 'queued',
+    update: 'queued',
+    delete: 'deleted',
+  },
   running: {
     pause: 'running',
     resume: '- running -',

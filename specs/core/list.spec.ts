@@ -58,9 +58,11 @@ function putIn(table: JobTable, job: Job): void {
 
 const page = (table: JobTable, asked: Query): Answer => JSON.parse(list(table, asked, 1)) as Answer;
 
+const valueOf = (job: Job, field: 'name' | 'finishedAt' | 'queue') => (field === 'queue' ? -job.priority : (job[field] ?? ''));
+
 /** What a list is, told plainly. */
 function plainly(all: readonly Job[], { status, type, labels = {}, text = '', sort }: Query): Job[] {
-  const field = sort.replace('-', '') as 'name' | 'finishedAt';
+  const field = sort.replace('-', '') as 'name' | 'finishedAt' | 'queue';
   const sign = sort.startsWith('-') ? -1 : 1;
   const order = (a: string | number, b: string | number) => (a < b ? -sign : a > b ? sign : 0);
   return all
@@ -68,7 +70,7 @@ function plainly(all: readonly Job[], { status, type, labels = {}, text = '', so
     .filter((job) => type === undefined || job.type === type)
     .filter((job) => Object.entries(labels).every(([key, value]) => Object.hasOwn(job.labels, key) && job.labels[key] === value))
     .filter((job) => [job.name, job.id, job.source ?? '', job.destination ?? ''].join('\n').toLowerCase().includes(text.toLowerCase()))
-    .sort((a, b) => order(a[field] ?? '', b[field] ?? '') || order(a.id, b.id));
+    .sort((a, b) => order(valueOf(a, field), valueOf(b, field)) || order(a.id, b.id));
 }
 
 function pages(table: JobTable, asked: Query, between: (pageNumber: number) => void = () => undefined): Answer[] {

@@ -65,4 +65,39 @@ describe.each(FRONT_ENDS)('over %s', (way) => {
       details: { field: 'options.hours.timeZone' },
     });
   });
+
+  test('waiting jobs are moved, and run in the new order after a restart of the manager', async () => {
+    const [a, b, c] = [await create(), await create(), await create()];
+    await ask('reorder', { id: c.id, to: 'first' });
+    await ask('reorder', { id: b.id, to: { before: c.id } });
+    await service.restartManager();
+    const { jobs } = await ask('list', { type, status: ['queued'], sort: 'queue' });
+    expect(jobs.map(({ id }) => id)).toEqual([b.id, c.id, a.id]);
+    expect([await claim(), await claim(), await claim()]).toEqual([b.id, c.id, a.id]);
+    await expect(ask('reorder', { id: a.id, to: 'first' })).rejects.toMatchObject({ code: 'illegal_transition' });
+  });
+
+  test('a duplicate is made once for one key', async () => {
+    const { id } = await create({ input: { n: 1 }, start: false });
+    const asked = { id, overrides: { name: 'again', start: false }, idempotencyKey: `again ${way}` };
+    const made = await ask('duplicate', asked);
+    expect(made).toMatchObject({ name: 'again', input: { n: 1 }, status: 'pending' });
+    expect((await ask('duplicate', asked)).id).toBe(made.id);
+  });
+});
+
+test('no more jobs run than the settings allow, in all and of one label, whoever leads', async () => {
+  const limited = await startTestService({ gateway: false, settings: { TALLYMAN_MAX_RUNNING: '3', TALLYMAN_LABEL_LIMITS: 'disk=1' } });
+  const { client } = limited;
+  const create = (labels: Record<string, string> = {}) => client.create({ type: 'limited', labels });
+  const claim = async () => (await client.ask('claim', { worker: 'w', types: ['limited'] })).job?.id;
+  const [a, b, c, d, e] = [await create({ disk: 'one' }), await create({ disk: 'one' }), await create(), await create(), await create()];
+  expect([await claim(), await claim()]).toEqual([a.id, c.id]);
+  expect((await client.ask('why', { id: b.id })).reasons[0]?.message).toContain('disk=one');
+  await limited.restartManager();
+  expect([await claim(), await claim()]).toEqual([d.id, undefined]);
+  expect((await client.ask('why', { id: e.id })).reasons[0]?.message).toContain('TALLYMAN_MAX_RUNNING');
+  await client.ask('complete', { id: a.id, attempt: 1 });
+  expect(await claim()).toBe(b.id);
+  await limited.stop();
 });

@@ -14,6 +14,7 @@ export const sampleJob = (fields: Partial<Job> = {}): Job => ({
   labels: {},
   options: { maxRetries: 10 },
   priority: 0,
+  rank: null,
   status: 'queued',
   wanted: 'run',
   phase: null,

@@ -61,6 +61,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
       settings: {
         leaseMs: 10_000,
         roots: ['/'],
+        limits: { maxRunning: 0, labels: [] },
         leadLeaseMs: 1000,
         tickMs: 50,
         recordBytesMax: 1_000_000,

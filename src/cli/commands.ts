@@ -10,6 +10,7 @@ import { list } from './commands/list.js';
 import { logs } from './commands/logs.js';
 import { manifest } from './commands/manifest.js';
 import { move } from './commands/move.js';
+import { duplicate, reorder } from './commands/queue.js';
 import { ROLES } from './commands/roles.js';
 import { show } from './commands/show.js';
 import { stats } from './commands/stats.js';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   move,
   verify,
   create,
+  duplicate,
   list,
   show,
   watch,
@@ -32,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   manifest,
   stats,
   ...STEERING,
+  reorder,
   cleanup,
   doctor,
   completionFor(() => COMMANDS),

@@ -98,6 +98,8 @@ export const ANSWERS = {
     z.object({ deleted: z.array(z.string()) }),
     z.object({ results: z.array(z.union([z.object({ id: z.string(), deleted: z.literal(true) }), itemError])) }),
   ]),
+  reorder: jobSchema,
+  duplicate: jobSchema,
   cleanup: z.object({ deleted: count, ids: z.array(z.string()), remaining: count }),
   claim: z.object({ job: jobSchema.nullable(), leaseMs: count }),
   heartbeat: progressAnswer,

@@ -30,6 +30,11 @@ export function jobRoutes(context: GatewayContext): Route[] {
     return sendJson(reply.header('etag', etagOf(version)), text);
   };
 
+  const sendNewJob = (reply: FastifyReply, text: string): FastifyReply => {
+    const { id } = JSON.parse(text) as { id: string };
+    return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
+  };
+
   const create: Route = {
     method: 'POST',
     path: '/v1/jobs',
@@ -40,11 +45,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     body: { schema: REQUESTS.create, required: true },
     answers: { 201: { description: 'The job', schema: ANSWERS.create, headers: { ...ETAG, Location: 'the path of the job' } } },
     errors: [...CHANGE_ERRORS, ...CREATE_ERRORS],
-    async handle(request, reply) {
-      const text = await ask(request, 'create', bodyOf(request));
-      const { id } = JSON.parse(text) as { id: string };
-      return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
-    },
+    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'create', bodyOf(request))),
   };
 
   const list: Route = {
@@ -157,11 +158,33 @@ export function jobRoutes(context: GatewayContext): Route[] {
       201: { description: 'The job that compares', schema: ANSWERS.verify, headers: { ...ETAG, Location: 'the path of that job' } },
     },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
-    async handle(request, reply) {
-      const text = await ask(request, 'verify', bodyWithId(request));
-      const { id } = JSON.parse(text) as { id: string };
-      return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
-    },
+    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'verify', bodyWithId(request))),
+  };
+
+  const duplicate: Route = {
+    method: 'POST',
+    path: '/v1/jobs/{id}/duplicate',
+    operationId: 'duplicateJob',
+    summary: 'Make a new job of what this one was asked to do',
+    access: 'token',
+    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
+    body: { schema: REQUESTS.duplicate.omit({ id: true }), required: false },
+    answers: { 201: { description: 'The new job', schema: ANSWERS.duplicate, headers: { ...ETAG, Location: 'the path of that job' } } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
+    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'duplicate', bodyWithId(request))),
+  };
+
+  const reorder: Route = {
+    method: 'POST',
+    path: '/v1/jobs/{id}/reorder',
+    operationId: 'reorderJob',
+    summary: 'Move a waiting job within the queue',
+    access: 'token',
+    headers: CHANGE_HEADERS,
+    body: { schema: REQUESTS.reorder.omit({ id: true }), required: true },
+    answers: { 200: { description: 'The job', schema: ANSWERS.reorder, headers: ETAG } },
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+    handle: async (request, reply) => sendJob(reply, await ask(request, 'reorder', bodyWithId(request))),
   };
 
   const stats: Route = {
@@ -205,7 +228,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     };
   });
 
-  return [create, list, get, update, remove, progress, history, why, verify, stats, ...commands, ...verbs];
+  return [create, list, get, update, remove, progress, history, why, verify, duplicate, reorder, stats, ...commands, ...verbs];
 }
 
 /** Sends JSON text as it is. */

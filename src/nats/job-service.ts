@@ -120,7 +120,7 @@ function headersOf(headers: Msg['headers']): OurHeaders {
 /** Headers say the same as fields of the body, for those who cannot touch the body. */
 function withHeaders(verb: Verb, body: unknown, { idempotencyKey, ifVersion }: OurHeaders): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  const key = verb === 'create' || verb === 'create_many' ? idempotencyKey : undefined;
+  const key = verb === 'create' || verb === 'create_many' || verb === 'duplicate' ? idempotencyKey : undefined;
   if (key === undefined && ifVersion === undefined) return body;
   return { ...body, ...(key === undefined ? {} : { idempotencyKey: key }), ...(ifVersion === undefined ? {} : { ifVersion }) };
 }
