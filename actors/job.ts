@@ -64,6 +64,7 @@ export const jobFailureSchema = z.strictObject({
   exitCode: z.number().int().nullable().default(null),
   retriable: z.boolean().default(false),
   advice: z.string().max(2048).nullable().default(null),
+  filesFailed: count.exactOptional().describe('all others are done: `retry` with `onlyFailed` takes just these'),
 });
 export type JobFailure = z.infer<typeof jobFailureSchema>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from '../../src/engines/lines.js';
 import { RsyncErrors } from '../../src/engines/rsync-failures.js';
-import { parseLine } from '../../src/engines/rsync-output.js';
+import { parseLine, unglued } from '../../src/engines/rsync-output.js';
 import { RsyncProgress } from '../../src/engines/rsync-progress.js';
 
 const parse = (text: string) => parseLine(Buffer.from(text, 'latin1'));
@@ -54,6 +54,16 @@ describe("rsync's output is read as it was captured from the program:", () => {
     '  12  5%',
     '>f+|1|x',
   ])('and the line %j is none of these', (text) => expect(parse(text)).toEqual({ kind: 'other' }));
+
+  it('a line of another process that stands behind a progress line is one of its own', () => {
+    const progress = '          9  42%    0.00kB/s    0:00:00 (xfr#3, to-chk=5/13)';
+    for (const rest of ['cd+++++++++|4096|sub/deep/', 'skipping non-regular file "x"']) {
+      expect(unglued(Buffer.from(progress + rest)).map(String)).toEqual([progress, rest]);
+    }
+    for (const line of [progress, `${progress}   `, '>f+++++++++|3| 9  42%    0.00kB/s    0:00:00 x', 'sent 9 bytes']) {
+      expect(unglued(Buffer.from(line)).map(String)).toEqual([line]);
+    }
+  });
 
   it('in whatever pieces it arrives', () => {
     const whole = Buffer.from('\r  1%\r  2%\nname\n\n\r  3%');

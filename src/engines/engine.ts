@@ -40,6 +40,8 @@ export interface TransferTask {
   options: TransferOptions;
   /** `count` has to tell `changes`, as it does of a mirror. */
   countChanges?: boolean;
+  /** Only these files and folders of the source folder, byte by byte, and nothing else. A comparison is of everything all the same. */
+  only?: readonly Buffer[];
 }
 
 export interface Counted {

@@ -16,6 +16,8 @@ export interface ChildTask {
   task: { jobId: string; attempt: number };
   /** Aborted to stop the child. */
   signal: AbortSignal;
+  /** What the child reads; without it its stdin is closed. */
+  stdin?: Buffer;
   /** Lines without their end, at most `LIMITS.logLineBytes` long. */
   onStdout: (line: Buffer) => void;
   onStderr: (line: Buffer) => void;
@@ -30,7 +32,7 @@ export interface ChildExit {
 
 /**
  * Runs one child to its end: in a process group of its own, without a shell,
- * with an environment of our own, stdin closed, both outputs on pipes of their
+ * with an environment of our own, stdin closed or given, both outputs on pipes of their
  * own. When it settles nothing of the child runs any more.
  *
  * Rejects with `EngineStopped` when it was stopped by `signal`, and with
@@ -44,8 +46,10 @@ export async function runChild(options: ChildTask): Promise<ChildExit> {
     const child = spawn(tool.path, args, {
       detached: true,
       env: { ...ownEnvironment(), ...tool.env, ...markerEnv(markers, task) },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
     });
+    // A child that ends before it has read all closes the pipe: its exit tells more.
+    child.stdin.on('error', () => undefined).end(options.stdin);
     readLines(child.stdout, options.onStdout);
     readLines(child.stderr, options.onStderr);
     return await endOf(child, options, () => endLeftovers({ owner: markers.owner, attempt: attemptName(task) }, { graceMs }));

@@ -6,6 +6,8 @@ export const PARTIAL_DIR = '.tallyman-partial';
 
 /** The format of a line for each file: how it differs, its size, its name with control characters as `\#` and three octal digits. */
 const FILE_LINE = '--out-format=%i|%l|%n';
+/** The same with the checksum. */
+const CHECKSUM_LINE = '--out-format=%i|%l|%C|%n';
 /** Plain digits, names as they are, makes missing parents of the destination. */
 const COMMON = ['--no-h', '-8', '--mkpath', '--outbuf=L'];
 
@@ -18,6 +20,7 @@ export const countArgs = (task: TransferTask): string[] => [
   `--partial-dir=${PARTIAL_DIR}`,
   ...(task.options.deleteExtraneous ? [DELETE] : []),
   ...(tellsChanges(task) ? [FILE_LINE] : []),
+  ...onlyThese(task),
   ...filters(task),
   ...paths(task),
 ];
@@ -52,6 +55,9 @@ export const transferArgs = (task: TransferTask): string[] => [
   ...byContent(task),
   ...bandwidth(task.options.bandwidthLimit),
   ...mirror(task),
+  // Of given files every one is printed: one that is not is not there any more.
+  ...(task.only ? ['-ii'] : []),
+  ...onlyThese(task),
   ...filters(task),
   ...paths(task),
 ];
@@ -62,12 +68,12 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
   ...(method === 'checksum' ? ['--checksum', '--debug=nstr'] : ['--size-only']),
   ...COMMON,
   '--stats',
-  FILE_LINE,
+  method === 'checksum' ? CHECKSUM_LINE : FILE_LINE,
   `--partial-dir=${PARTIAL_DIR}`,
   // What a mirror left over is a difference too; nothing is deleted, since `n` stands above.
   ...(task.options.deleteExtraneous ? [DELETE] : []),
   ...filters(task),
-  ...paths(task),
+  ...paths(whole(task)),
 ];
 
 /** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
@@ -109,8 +115,19 @@ function kept({ deleteExtraneous, marker }: TransferTask['options']): string[] {
   return [`--filter=P ${PARTIAL_DIR}/`, ...(marker?.destination ? [`--filter=P /${marker.destination}`] : [])];
 }
 
+/** Just the files that come by stdin, and what is in the folders of them. */
+function onlyThese({ only }: TransferTask): string[] {
+  return only ? ['-r', '--files-from=-', '--from0', '--ignore-missing-args'] : [];
+}
+
+/** The list for `--files-from=-`. `./` keeps a name from being taken for a comment. */
+export const listFor = ({ only }: TransferTask): Buffer | undefined =>
+  only && Buffer.concat(only.flatMap((name) => [Buffer.from('./'), name, Buffer.from([0])]));
+
+const whole = ({ only: _only, ...task }: TransferTask): TransferTask => task;
+
 /** An absolute path can be taken neither for an option nor for a host. */
-function paths({ source, destination }: TransferTask): string[] {
+function paths({ source, destination, only }: TransferTask): string[] {
   for (const [what, text] of [
     ['source', source],
     ['destination', destination],
@@ -124,5 +141,9 @@ function paths({ source, destination }: TransferTask): string[] {
       advice: 'Give a path that starts with "/".',
     });
   }
-  return ['--', source, destination];
+  return ['--', ...(only ? asFolders(source, destination) : [source, destination])];
 }
+
+/** The names of a list are relative to the source: then a source without a slash is not copied as a folder by itself. */
+const asFolders = (source: string, destination: string): [string, string] =>
+  source.endsWith('/') ? [source, destination] : [`${source}/`, `${path.join(destination, path.basename(source))}/`];

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { JobFailure } from '../../actors/job.js';
 import { CAUSE_OF_ERRNO, FailureCauses, type CauseCode } from './failure-causes.js';
 import type { ChildExit } from './process.js';
+import { unescapeName } from './rsync-output.js';
 
 const BY_TEXT: readonly (readonly [RegExp, CauseCode])[] = [
   [/^ERROR: destination must be a directory|^ERROR: cannot (?:stat|overwrite) destination|untrusted user/, 'destination_invalid'],
@@ -47,23 +48,16 @@ const MEANINGS: Partial<Record<number, string>> = {
 /** `rsync: [role] what "path" failed: text (errno)` */
 const ERROR_LINE = /^rsync: \[(\w+)\] .*\((\d+)\)$/;
 const FAILED_FILE = /^rsync: \[\w+\] (?:send_files failed to open|read errors mapping|mkstemp|write failed on|rename) "/;
-const NAME_CHARS = 1000;
 
 /** Collects what rsync says on stderr and, at its end, says why it failed: errno and text first, exit code second. */
 export class RsyncErrors {
   readonly #causes = new FailureCauses();
-  vanishedFiles = 0;
   /** How many single files could not be read or written; rsync's progress counts them as done. */
   failedFiles = 0;
-  firstVanished: string | null = null;
 
   add(line: string): void {
     this.#causes.add(causeOfLine(line), line);
     if (FAILED_FILE.test(line)) this.failedFiles++;
-    if (line.startsWith('file has vanished: ')) {
-      this.vanishedFiles++;
-      this.firstVanished ??= line.slice('file has vanished: '.length, NAME_CHARS);
-    }
   }
 
   /** The failure that the exit and the lines so far amount to. */
@@ -71,6 +65,47 @@ export class RsyncErrors {
     return this.#causes.failure(`rsync ended with ${describe(exit)}.`, exit.code, causeOfExit(exit));
   }
 }
+
+/** The quoted path may hold anything; what stands behind it holds no quote. */
+const FILE_ERROR = /^rsync: \[(\w+)\] ([^"]*)"(\/.*)"\)?((?: failed)?: [^"]*\(\d+\))$/s;
+/** A whole side is not there. */
+const SIDE_MISSING = /^(?:change_dir|link_stat) $/;
+/** Two names: the second is not needed. */
+const TWO_NAMES = /^(?:rename|copy|link|symlink) $/;
+const NOT_AS_SENT = /^ERROR: (.+) failed verification -- update (?:discarded|retained)\.$/s;
+const HARMLESS =
+  /^(?:rsync (?:error|warning): |\*\*\* Skipping any contents from this failed directory|WARNING: .+ failed verification -- update (?:discarded|retained) \(will try again\)\.$)/s;
+const VANISHED = /^file has vanished: "(.*)"$/s;
+
+/** One file that could not be read or written: its absolute path or, when `isRelative`, the name as rsync prints it. */
+export interface FailedFile {
+  inSource: boolean;
+  path: string;
+  isRelative: boolean;
+  why: string;
+}
+
+/** The file that a line of stderr (latin1) complains of; `null` when it is of no single one. */
+export function failedFileOf(line: string): FailedFile | null {
+  const other = NOT_AS_SENT.exec(line)?.[1];
+  if (other !== undefined)
+    return { inSource: false, path: unescapeName(other), isRelative: true, why: 'It did not arrive as it was sent.' };
+  const match = FILE_ERROR.exec(line);
+  if (!match) return null;
+  const [, role = '', what = '', quoted = '', tail = ''] = match;
+  if (SIDE_MISSING.test(what)) return null;
+  const [first = ''] = TWO_NAMES.test(what) ? quoted.split('" -> "') : [quoted];
+  return { inSource: role === 'sender', path: unescapeName(first), isRelative: false, why: what.replace(/[ (]+$/, '') + tail };
+}
+
+/** The absolute path of a file that was gone before it could be read. */
+export function vanishedFileOf(line: string): string | null {
+  const quoted = VANISHED.exec(line)?.[1];
+  return quoted === undefined ? null : unescapeName(quoted);
+}
+
+/** A line that tells of no failure that another line does not tell. */
+export const isHarmless = (line: string): boolean => HARMLESS.test(line);
 
 function causeOfLine(line: string): CauseCode | null {
   const match = ERROR_LINE.exec(line);

@@ -13,16 +13,20 @@ export interface ProgressLine {
   toCheck: { left: number; of: number } | null;
 }
 
-/** `--out-format=%i|%l|%n`. */
+/** `--out-format=%i|%l|%n`, with checksums `%i|%l|%C|%n`. */
 export interface FileLine {
   kind: 'file';
   /** First letter of `%i`: `<` and `>` transferred, `c` made, `h` hard link, `.` as it is, `*` a message. */
   change: string;
   /** Second letter: `f` file, `d` folder, `L` symbolic link, `D` device, `S` special file. */
   type: string;
-  /** It is not there yet. */
-  isNew: boolean;
   bytes: number;
+  /** The nine letters after these two: what differs. */
+  flags: string;
+  /** Not there on the other side. */
+  isNew: boolean;
+  /** `%C`, where it was asked for and is known. */
+  checksum: string | null;
   /** The name byte by byte (latin1). */
   rawName: string;
   /** For show: names that are no UTF-8 hold U+FFFD; control characters are what they are. */
@@ -37,17 +41,25 @@ export interface StatLine {
   byType: Record<string, number>;
 }
 
-const PROGRESS =
-  /^ *(\d+) +\d+% +(\d+\.\d+)([kMGT]?)B\/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)(?: +\(xfr#(\d+), (?:to|ir)-chk=(\d+)\/(\d+)\))? *$/;
-const FILE = /^([<>ch.*])([fdLDS][^|]{9}|deleting {2})\|(\d+)\|(.*)$/s;
+const PROGRESS_TEXT = String.raw` *(\d+) +\d+% +(\d+\.\d+)([kMGT]?)B\/s +(?:\d+:\d\d:\d\d|\?\?:\?\?:\?\?)(?: +\(xfr#(\d+), (?:to|ir)-chk=(\d+)\/(\d+)\))? *`;
+const PROGRESS = new RegExp(`^${PROGRESS_TEXT}$`);
+const GLUED = new RegExp(`^${PROGRESS_TEXT}(?=[^ (])`);
+const FILE = /^([<>ch.*])([fdLDS])([^|]{9})\|(\d+)\|(.*)$/s;
+const DELETED = /^(\*)()(deleting {2})\|(\d+)\|(.*)$/s;
 const STAT = /^([A-Z][A-Za-z ]+): (\d+)(?: bytes)?(?: \((.*)\))?$/;
 /** Always powers of 1024, whatever the other numbers are. */
 const UNITS: Record<string, number> = { '': 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
-/** Bytes, not text, since a name may be no UTF-8. */
-export function parseLine(line: Buffer): RsyncLine {
+/** Bytes, not text, since a name may be no UTF-8. `checksums` says that they were asked for. */
+export function parseLine(line: Buffer, checksums = false): RsyncLine {
   const text = line.toString('latin1');
-  return parseProgress(text) ?? parseFile(text) ?? parseStat(text) ?? { kind: 'other' };
+  return parseProgress(text) ?? parseFile(text, checksums) ?? parseStat(text) ?? { kind: 'other' };
+}
+
+/** rsync ends a progress line only before its own next message: that of another of its processes stands behind it. */
+export function unglued(line: Buffer): Buffer[] {
+  const length = GLUED.exec(line.toString('latin1'))?.[0].length ?? 0;
+  return length === 0 ? [line] : [line.subarray(0, length), line.subarray(length)];
 }
 
 function parseProgress(text: string): ProgressLine | null {
@@ -63,13 +75,25 @@ function parseProgress(text: string): ProgressLine | null {
   };
 }
 
-function parseFile(text: string): FileLine | null {
-  const match = FILE.exec(text);
+function parseFile(text: string, checksums: boolean): FileLine | null {
+  const match = DELETED.exec(text) ?? FILE.exec(text);
   if (!match) return null;
-  const [, change = '', item = '', bytes, name = ''] = match;
-  const type = change === '*' ? (name.endsWith('/') ? 'd' : 'f') : item.charAt(0);
-  const isNew = item.endsWith('+++++++++');
-  return { kind: 'file', change, type, isNew, bytes: Number(bytes), rawName: unescape(name), name: showName(name) };
+  const [, change = '', letter = '', flags = '', bytes, rest = ''] = match;
+  const bar = checksums ? rest.indexOf('|') : -1;
+  const rawName = unescapeName(rest.slice(bar + 1));
+  const checksum = rest.slice(0, Math.max(0, bar)).trim() || null;
+  const type = letter === '' ? (rawName.endsWith('/') ? 'd' : 'f') : letter;
+  return {
+    kind: 'file',
+    change,
+    type,
+    flags,
+    isNew: flags === '+++++++++',
+    checksum,
+    bytes: Number(bytes),
+    rawName,
+    name: Buffer.from(rawName, 'latin1').toString('utf8'),
+  };
 }
 
 function parseStat(text: string): StatLine | null {
@@ -83,8 +107,5 @@ function parseStat(text: string): StatLine | null {
 }
 
 /** rsync writes a control character, and a `\#` that is followed by three digits, as `\#` and the byte in three octal digits. */
-export function unescape(latin1: string): string {
-  return latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-}
-
-const showName = (latin1: string): string => Buffer.from(unescape(latin1), 'latin1').toString('utf8');
+export const unescapeName = (latin1: string): string =>
+  latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

@@ -4,7 +4,7 @@ import type { TransferOptions } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import type { Preview } from '../answers.js';
 import type { Amount, Changes, EnginePreview } from './engine.js';
-import { unescape, type FileLine, type StatLine } from './rsync-output.js';
+import { unescapeName, type FileLine, type StatLine } from './rsync-output.js';
 
 const none = (): Amount => ({ files: 0, folders: 0, bytes: 0 });
 
@@ -69,7 +69,7 @@ export class PreviewFound {
   addText(text: string): void {
     const [, action, kind, pattern = ''] = RULE.exec(text) ?? [];
     if (action === undefined) return;
-    this.#unused.delete(Buffer.from(unescape(Buffer.from(pattern).toString('latin1')), 'latin1').toString());
+    this.#unused.delete(Buffer.from(unescapeName(Buffer.from(pattern).toString('latin1')), 'latin1').toString());
     if (action !== 'hiding') return;
     if (kind === 'directory') this.#skip.folders++;
     else this.#skip.files++;

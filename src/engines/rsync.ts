@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { lstat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
@@ -17,9 +18,12 @@ import {
 import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
 import { requireTool, sayCommand } from './program.js';
-import { countArgs, previewArgs, tellsChanges, listArgs, transferArgs, verifyArgs } from './rsync-args.js';
+import { countArgs, previewArgs, tellsChanges, listArgs, listFor, transferArgs, verifyArgs } from './rsync-args.js';
+import { Compared } from './rsync-compared.js';
 import { RsyncErrors } from './rsync-failures.js';
-import { parseLine, type RsyncLine, type StatLine } from './rsync-output.js';
+import { RsyncFiles } from './rsync-files.js';
+import { RsyncNames } from './rsync-names.js';
+import { parseLine, unglued, type RsyncLine, type StatLine } from './rsync-output.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
 
@@ -46,6 +50,13 @@ interface Outcome {
   exit: ChildExit;
   errors: RsyncErrors;
   stats: Map<string, StatLine>;
+}
+
+interface Listener {
+  onLine: (line: RsyncLine, text: string, raw: Buffer) => void;
+  onError?: (errors: RsyncErrors, raw: Buffer) => void;
+  /** The checksums of files were asked for. */
+  checksums?: boolean;
 }
 
 class RsyncEngine implements Engine {
@@ -77,14 +88,18 @@ class RsyncEngine implements Engine {
     return { found: true, program: tool.path, version: name, notes: [] };
   }
 
-  async count(task: TransferTask, run: Run): Promise<Counted> {
+  async count(given: TransferTask, run: Run): Promise<Counted> {
+    const task = await withFolder(given);
+    const files = new RsyncFiles(await RsyncNames.of(task), task);
     const found = new ChangesFound();
-    const outcome = await this.#run(countArgs(task), task, run, (line, text) => {
+    const onLine = (line: RsyncLine, text: string) => {
       if (line.kind === 'file') found.add(line);
       else run.log('debug', 'stdout', text);
-    });
-    // What vanishes now is not there to be copied either.
-    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
+    };
+    const onError = (_errors: RsyncErrors, raw: Buffer) => files.onError(raw.toString('latin1'));
+    const outcome = await this.#run(countArgs(task), task, run, { onLine, onError });
+    // What vanishes now is not there to be copied either; what cannot be read does not keep the rest from being copied.
+    if (outcome.exit.code !== VANISHED && !files.isAllElseDone(outcome.exit)) mustBeZero(outcome);
     return {
       ...(tellsChanges(task) ? { changes: found.changes(totalOf(outcome, FILES)) } : {}),
       filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
@@ -94,10 +109,11 @@ class RsyncEngine implements Engine {
 
   async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
     const found = new PreviewFound(task.options);
-    const outcome = await this.#run(previewArgs(task), task, run, (line, text) => {
+    const onLine = (line: RsyncLine, text: string) => {
       if (line.kind === 'file') found.addFile(line);
       else found.addText(text);
-    });
+    };
+    const outcome = await this.#run(previewArgs(task), task, run, { onLine });
     const { exit, errors } = outcome;
     const failure = exit.code === 0 || exit.code === VANISHED ? null : errors.failure(exit);
     if (failure && !outcome.stats.has(FILES)) throw new EngineFailed(failure);
@@ -106,7 +122,8 @@ class RsyncEngine implements Engine {
     return { ...found.preview(totalOf(outcome, FILES)), command, failure };
   }
 
-  async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
+  async transfer(given: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
+    const task = await withFolder(given);
     const bounded = new BoundedRun(run);
     try {
       const progress = new RsyncProgress(counted);
@@ -120,7 +137,7 @@ class RsyncEngine implements Engine {
       const sum = (key: string) => outcomes.reduce((total, outcome) => total + totalOf(outcome, key).value, 0);
       const [filesTransferred, bytesTransferred] = [sum(FILES_TRANSFERRED), sum(BYTES_TRANSFERRED)];
       bounded.onProgress(progress.end(filesTransferred, bytesTransferred));
-      return { filesTransferred, bytesTransferred, warnings: warningsOf(outcomes.at(-1)) };
+      return { filesTransferred, bytesTransferred, warnings: outcomes.at(-1)?.warnings ?? [] };
     } finally {
       bounded.flush();
     }
@@ -129,20 +146,22 @@ class RsyncEngine implements Engine {
   async verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
-      const compared = new Compared();
+      const compared = new Compared(await RsyncNames.of(task), method);
       bounded.onProgress(compared.progress(null));
-      const outcome = await this.#run(verifyArgs(task, method), task, bounded, (line, text) => {
-        if (line.kind === 'file') {
-          const equal = compared.add(line.change, line.type, line.bytes);
-          if (!equal) bounded.log('warning', 'stdout', text);
-          bounded.onProgress(compared.progress(line.name));
-        } else {
-          compared.algorithm ??= /negotiated checksum: (\S+)/.exec(text)?.[1] ?? null;
+      const onLine = (line: RsyncLine, text: string) => {
+        if (line.kind !== 'file') {
+          compared.onOther(text);
           bounded.log('debug', 'stdout', text);
+          return;
         }
-      });
+        const entry = compared.add(line);
+        if (entry) bounded.file(entry);
+        if (line.change !== '.') bounded.log('warning', 'stdout', text);
+        bounded.onProgress(compared.progress(line.name));
+      };
+      const outcome = await this.#run(verifyArgs(task, method), task, bounded, { onLine, checksums: method === 'checksum' });
       mustBeZero(outcome);
-      return compared.verdict(method, totalOf(outcome, FILES));
+      return compared.verdict(totalOf(outcome, FILES));
     } finally {
       bounded.flush();
     }
@@ -150,54 +169,62 @@ class RsyncEngine implements Engine {
 
   async list(task: TransferTask, run: Run): Promise<ListedEntry[]> {
     const entries: ListedEntry[] = [];
-    const outcome = await this.#run(listArgs(task), task, run, (line) => {
+    const onLine = (line: RsyncLine) => {
       if (line.kind === 'file' && line.change !== '*') entries.push({ path: line.rawName, type: ENTRY_TYPES[line.type] ?? 'special' });
-    });
+    };
+    const outcome = await this.#run(listArgs(task), task, run, { onLine });
     // What vanishes now is not there to be deleted either.
     if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
     return entries;
   }
 
-  async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome> {
-    const onLine = (line: RsyncLine, text: string) => {
+  async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome & { warnings: string[] }> {
+    const files = new RsyncFiles(await RsyncNames.of(task), task);
+    const onLine = (line: RsyncLine, text: string, raw: Buffer) => {
       if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
       else run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
-      if (line.kind === 'file') run.onProgress(progress.onFile(line));
+      if (line.kind === 'other') files.onOther(raw.toString('latin1'));
+      if (line.kind !== 'file') return;
+      files.onItem(line);
+      run.onProgress(progress.onFile(line));
     };
-    const onError = (errors: RsyncErrors) => run.onProgress(progress.onFailed(errors.failedFiles));
-    const outcome = await this.#run(transferArgs(task), task, run, onLine, onError);
-    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
-    return outcome;
+    const onError = (errors: RsyncErrors, raw: Buffer) => {
+      files.onError(raw.toString('latin1'));
+      run.onProgress(progress.onFailed(errors.failedFiles));
+    };
+    const outcome = await this.#run(transferArgs(task), task, run, { onLine, onError });
+    await files.tell(outcome.exit, run);
+    const { exit, errors } = outcome;
+    if (exit.code !== 0 && exit.code !== VANISHED) throw new EngineFailed(files.explained(errors.failure(exit), exit));
+    return { ...outcome, warnings: files.warnings };
   }
 
-  async #run(
-    args: string[],
-    task: TransferTask,
-    run: Run,
-    onLine: (line: RsyncLine, text: string) => void,
-    onError: (errors: RsyncErrors) => void = () => undefined,
-  ): Promise<Outcome> {
+  async #run(args: string[], task: TransferTask, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
     const tool = requireTool(this.#find(), 'rsync', INSTALL);
     sayCommand(run, tool, args);
     const errors = new RsyncErrors();
     const stats = new Map<string, StatLine>();
     const { markers, graceMs } = this.#options;
+    const list = args.includes('--files-from=-') ? listFor(task) : undefined;
     const exit = await runChild({
       tool,
       args,
       markers,
       task,
       signal: run.signal,
+      ...(list === undefined ? {} : { stdin: list }),
       ...(graceMs === undefined ? {} : { graceMs }),
       onStdout: (bytes) => {
-        const line = parseLine(bytes);
-        if (line.kind === 'stat') stats.set(line.key, line);
-        onLine(line, bytes.toString('utf8'));
+        for (const part of unglued(bytes)) {
+          const line = parseLine(part, checksums);
+          if (line.kind === 'stat') stats.set(line.key, line);
+          onLine(line, part.toString('utf8'), part);
+        }
       },
       onStderr: (bytes) => {
         const text = bytes.toString('utf8');
         errors.add(text);
-        onError(errors);
+        onError?.(errors, bytes);
         run.log(/^(?:rsync: |rsync error: |ERROR)/.test(text) ? 'error' : 'warning', 'stderr', text);
       },
     });
@@ -215,41 +242,10 @@ const FILES_TRANSFERRED = 'Number of regular files transferred';
 const FILES_DELETED = 'Number of deleted files';
 const BYTES_TRANSFERRED = 'Total transferred file size';
 
-/** What a comparison of both sides has seen so far. */
-class Compared {
-  algorithm: string | null = null;
-  #filesEqual = 0;
-  #different = 0;
-  #bytes = 0;
-
-  /** Tells whether the entry is the same on both sides. Only `.` says so: a push to another machine prints `<` where others print `>`. */
-  add(change: string, type: string, bytes: number): boolean {
-    const equal = change === '.';
-    this.#bytes += bytes;
-    if (!equal) this.#different++;
-    else if (type !== 'd') this.#filesEqual++;
-    return equal;
-  }
-
-  progress(currentFile: string | null) {
-    return {
-      percent: null,
-      bytesTransferred: this.#bytes,
-      bytesTotal: null,
-      bytesPerSecond: null,
-      etaSeconds: null,
-      filesTransferred: this.#filesEqual,
-      filesTotal: null,
-      currentFile: currentFile?.slice(0, 8192) ?? null,
-    };
-  }
-
-  /** A file that was expected and not looked at is a mismatch too. Links and special files are files here. */
-  verdict(method: 'size' | 'checksum', files: StatLine): Verification {
-    const filesExpected = files.value - (files.byType['dir'] ?? 0);
-    const mismatches = Math.max(this.#different, filesExpected - this.#filesEqual);
-    return { method, algorithm: this.algorithm, filesExpected, filesEqual: this.#filesEqual, mismatches };
-  }
+/** A source that is one file is copied as a whole. */
+async function withFolder(task: TransferTask): Promise<TransferTask> {
+  const { only: _only, ...whole } = task;
+  return task.source.endsWith('/') || (await lstat(task.source).catch(() => null))?.isDirectory() ? task : whole;
 }
 
 function mustBeZero({ exit, errors }: Outcome): void {
@@ -266,12 +262,6 @@ function totalOf({ exit, stats }: Outcome, key: string): StatLine {
     retriable: false,
     advice: 'Run "tallyman doctor": this may be a version of rsync that prints other words.',
   });
-}
-
-function warningsOf(outcome: Outcome | undefined): string[] {
-  if (!outcome || outcome.exit.code !== VANISHED) return [];
-  const { vanishedFiles, firstVanished } = outcome.errors;
-  return [`${vanishedFiles} of the source's files vanished before they could be copied (the first: ${firstVanished ?? 'unknown'}).`];
 }
 
 function isOlder(version: readonly number[]): boolean {

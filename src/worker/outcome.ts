@@ -87,11 +87,11 @@ export function withoutFiles(outcome: Outcome): Outcome {
   switch (outcome.verb) {
     case 'complete':
       return { ...outcome, warnings: [FILES_LOST, ...outcome.warnings].slice(0, WARNINGS) };
-    case 'fail':
-      return {
-        ...outcome,
-        error: { ...outcome.error, message: `${outcome.error.message.slice(0, MESSAGE_CHARS - FILES_LOST.length - 1)}\n${FILES_LOST}` },
-      };
+    case 'fail': {
+      const { filesFailed: _unsure, message, ...error } = outcome.error;
+      const told = `${message.slice(0, MESSAGE_CHARS - FILES_LOST.length - 1)}\n${FILES_LOST}`;
+      return { ...outcome, error: { ...error, message: told } };
+    }
     case 'release':
       return outcome;
   }

@@ -1,0 +1,45 @@
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import type { TransferTask } from './engine.js';
+
+/** rsync's names are bytes. They are carried as latin1 text, a character for each byte. */
+const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
+const trimmed = (folder: string): string => path.normalize(folder).replace(/(.)\/$/, '$1');
+
+/** Turns what rsync calls a file into its path relative to the source folder. */
+export class RsyncNames {
+  /** What stands before every name that is printed. */
+  readonly #prefix: string;
+  /** Both sides as error messages name them, without a slash at the end. */
+  readonly #source: string;
+  readonly #target: string;
+  /** Set when the source is one file: every name is of it. */
+  readonly #file: string | null;
+
+  private constructor({ source, destination, only }: TransferTask, isFolder: boolean) {
+    const base = source.endsWith('/') ? '' : path.basename(source);
+    this.#file = isFolder ? null : latin1(base);
+    this.#prefix = base === '' || !isFolder || only ? '' : latin1(`${base}/`);
+    this.#source = latin1(trimmed(source));
+    this.#target = latin1(trimmed(path.join(destination, base)));
+  }
+
+  static async of(task: TransferTask): Promise<RsyncNames> {
+    const isFolder = task.source.endsWith('/') || (await lstat(task.source).catch(() => null))?.isDirectory() === true;
+    return new RsyncNames(task, isFolder);
+  }
+
+  /** Of a name as `%n` prints it, a folder's with its slash. */
+  ofItem(name: string): string {
+    return name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) || './' : name;
+  }
+
+  /** Of the absolute path in an error message; `null` when it lies on neither side. */
+  ofError(inSource: boolean, absolute: string): string | null {
+    if (this.#file !== null) return this.#file;
+    const root = inSource ? this.#source : this.#target;
+    if (absolute === root || absolute === `${root}/.`) return '.';
+    const start = root === '/' ? root : `${root}/`;
+    return absolute.startsWith(start) ? absolute.slice(start.length) : null;
+  }
+}
