@@ -19,7 +19,11 @@ const events = z
 const commandLine = z
   .string()
   .transform(parsedOrNull)
-  .pipe(z.array(z.string().regex(/^[^\0]*$/), 'a JSON array of texts, the program first: ["/usr/local/bin/tell-me", "--loud"]').min(1));
+  .pipe(
+    z
+      .array(z.string().regex(/^[^\0]*$/, 'no NUL in it'), 'a JSON array of texts, the program first: ["/usr/local/bin/tell-me", "--loud"]')
+      .min(1),
+  );
 
 /** Every setting: `TALLYMAN_<NAME>` in the environment, `--<name>` on `serve`. `describe` is what the docs and `--help` print. */
 export const SETTINGS = {

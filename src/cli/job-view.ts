@@ -1,4 +1,5 @@
 import { isTransferType, type Job, type Progress, type TransferOptions } from '../../actors/job.js';
+import { NOTICE_EVENTS } from '../../actors/notify.js';
 import type { Reason } from '../../actors/reasons.js';
 import { bytes, duration, localTime, percent, plural, relativeTime, speed } from './format.js';
 import { pairLines, tableLines, type Cell, type Column } from './table.js';
@@ -109,6 +110,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ['result', json(job.result)],
     ['options', isTransferType(job.type) ? optionWords(job.options as TransferOptions) : null],
     ...timePairs(job.options),
+    ['tells', notifyWords(job.options)],
     [
       'labels',
       Object.entries(job.labels)
@@ -135,6 +137,12 @@ function timePairs({ deadlineAt, attemptTimeoutSeconds, hours }: Job['options'])
     ['an attempt', attemptTimeoutSeconds ? `at most ${duration(attemptTimeoutSeconds)}` : null],
     ['hours', hours ? `${hours.from} to ${hours.to} ${hours.timeZone}${hours.days.length < 7 ? `, ${hours.days.join(' ')}` : ''}` : null],
   ];
+}
+
+function notifyWords({ notify }: Job['options']): string | null {
+  if (!notify) return null;
+  const { webhook, on } = notify;
+  return `${webhook ?? 'nobody of its own'}${on.length < NOTICE_EVENTS.length ? `, of ${on.join(', ') || 'nothing'}` : ''}`;
 }
 
 function endPairs({ error, warnings, verification, deletion }: Job): (readonly [string, Piece | null])[] {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { headers, type NatsConnection } from 'nats';
 import type { Change, Journal } from '../../actors/journal.js';
 import type { NoticeEvent } from '../../actors/notify.js';
@@ -25,7 +25,8 @@ export interface NotifierOptions {
 }
 
 const RETRY_MS = 1000;
-const SAVE_EVERY_MS = 10_000;
+const SAVE_EVERY_MS = 1000;
+const TOLD_TOGETHER = 100;
 
 /**
  * Tells of every job that finishes: an event on NATS, and a notice to each
@@ -42,6 +43,7 @@ export class Notifier {
   readonly #outbox: Outbox;
   readonly #webhook: Webhook;
   readonly #jobLog: LogWriter;
+  #toldSeq = 0;
   #savedSeq: number;
   #timer: NodeJS.Timeout | null = null;
   #telling: Promise<void> | null = null;
@@ -89,7 +91,7 @@ export class Notifier {
 
   /** Begins to tell: what waits in the store first. */
   start(): void {
-    this.#timer = setInterval(() => void this.#save(this.#feed.settledSeq), SAVE_EVERY_MS).unref();
+    this.#timer = setInterval(() => void this.#save(), SAVE_EVERY_MS).unref();
     this.#telling = this.#insist(() => this.#tellWaiting()).finally(() => this.#rest());
   }
 
@@ -98,7 +100,7 @@ export class Notifier {
     if (this.#timer) clearInterval(this.#timer);
     await this.#outbox.stop();
     await this.#telling;
-    await this.#save(this.#feed.settledSeq);
+    await this.#save();
     await this.#jobLog.flush();
   }
 
@@ -121,19 +123,24 @@ export class Notifier {
     }
   }
 
+  /** A few at a time: the manager shares this thread. */
   async #tell({ seq, lines }: Finishes): Promise<void> {
-    const notices = lines.map((line) => noticeOf(JSON.parse(line) as Change)).filter((notice) => notice !== null);
-    const dues = notices.flatMap((notice) => this.#receiversOf(notice).map((receiver): Due => ({ receiver, notice })));
-    if (notices.length === 0) {
-      this.#feed.settle();
-      return;
+    for (let start = 0; start < lines.length; start += TOLD_TOGETHER) {
+      await nextTurn();
+      await this.#tellSome(lines.slice(start, start + TOLD_TOGETHER));
     }
+    this.#feed.settle();
+    this.#toldSeq = seq;
+  }
+
+  async #tellSome(lines: string[]): Promise<void> {
+    const notices = lines.map((line) => noticeOf(JSON.parse(line) as Change)).filter((notice) => notice !== null);
+    if (notices.length === 0) return;
+    const dues = notices.flatMap((notice) => this.#receiversOf(notice).map((receiver): Due => ({ receiver, notice })));
     const places = await Promise.all(dues.map((due) => this.#store.put(due)));
     for (const notice of notices) this.#publish(notice);
     await this.#options.nc.flush();
     dues.forEach((due, index) => this.#outbox.add(places[index] as number, due));
-    this.#feed.settle();
-    await this.#save(seq);
   }
 
   #publish(notice: Notice): void {
@@ -154,14 +161,15 @@ export class Notifier {
     return receivers;
   }
 
-  /** When it fails, more is told once more after a crash: no reason to hold up what comes. */
-  async #save(seq: number | null): Promise<void> {
-    if (seq === null || seq <= this.#savedSeq) return;
+  /** Not after every notice: each is a wait for the disk. What was told since the last one comes again after a crash. */
+  async #save(): Promise<void> {
+    const seq = this.#feed.settledSeq ?? this.#toldSeq;
+    if (seq <= this.#savedSeq) return;
     try {
       await this.#store.saveCursor({ journal: this.#journalCreatedAt, seq });
       this.#savedSeq = seq;
     } catch {
-      // Saved with the next, or in a few seconds.
+      // The next time.
     }
   }
 
