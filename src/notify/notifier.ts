@@ -45,6 +45,7 @@ export class Notifier {
   readonly #jobLog: LogWriter;
   #toldSeq = 0;
   #savedSeq: number;
+  #savedAtMs = -Infinity;
   #timer: NodeJS.Timeout | null = null;
   #telling: Promise<void> | null = null;
   #stopped = false;
@@ -131,6 +132,7 @@ export class Notifier {
     }
     this.#feed.settle();
     this.#toldSeq = seq;
+    if (performance.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
   }
 
   async #tellSome(lines: string[]): Promise<void> {
@@ -165,6 +167,7 @@ export class Notifier {
   async #save(): Promise<void> {
     const seq = this.#feed.settledSeq ?? this.#toldSeq;
     if (seq <= this.#savedSeq) return;
+    this.#savedAtMs = performance.now();
     try {
       await this.#store.saveCursor({ journal: this.#journalCreatedAt, seq });
       this.#savedSeq = seq;
