@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/p
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Changes } from '../../src/engines/engine.js';
 import type { RequestBody } from '../../src/job-client.js';
+import { checkPreview } from '../../src/worker/guards.js';
 import { listTree, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
@@ -141,5 +143,27 @@ describe('A mirror', () => {
     for (const trash of [bench.at('in/trash'), bench.at('out/trash')]) {
       expect(await fails(bench, { deleteExtraneous: true, maxDelete: 3, trash })).toBe('path_not_allowed');
     }
+  });
+});
+
+describe('A job that was created from a preview of two deletions', () => {
+  const amount = (files: number) => ({ files, folders: 0, bytes: 0 });
+  const shown = { create: 1, change: 1, delete: 2, deletions: 'two' };
+  it.each<[number, Partial<Changes>, boolean]>([
+    [1, { delete: amount(2), deletions: 'two' }, true],
+    [1, { delete: amount(2), deletions: 'two', create: amount(1), change: amount(1) }, true],
+    [1, { delete: amount(2), deletions: 'two', create: { files: 1, folders: 1, bytes: 0 } }, false],
+    [1, { delete: amount(2), deletions: 'two', change: amount(2) }, false],
+    [1, { delete: amount(1), deletions: 'one of them, or another' }, false],
+    [2, { delete: amount(1), deletions: 'one of them' }, true],
+    [2, { delete: amount(0) }, true],
+    [2, { delete: amount(2), deletions: 'others' }, false],
+    [2, { delete: amount(3), deletions: 'three' }, false],
+  ])('in attempt %i that would do %j passes: %s', (attempt, found, passes) => {
+    const changes = { create: amount(0), change: amount(0), delete: amount(0), equal: 0, deletions: '', ...found };
+    const check = () => checkPreview({ attempt }, changes, shown);
+    if (passes) expect(check).not.toThrow();
+    else expect(check).toThrow('Nothing was copied or deleted.');
+    expect(() => checkPreview({ attempt }, undefined, shown)).toThrow();
   });
 });

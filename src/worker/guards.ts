@@ -117,7 +117,7 @@ export function checkChanges({ source, options }: TransferTask, changes: Changes
 }
 
 /** Refuses to do more than the preview showed that the job was created from. */
-export function checkPreview({ attempt }: TransferTask, changes: Changes | undefined, shown: PreviewLimits | null): void {
+export function checkPreview({ attempt }: Pick<TransferTask, 'attempt'>, changes: Changes | undefined, shown: PreviewLimits | null): void {
   if (!shown) return;
   const now = previewLimitsOf(changes ?? NOTHING);
   const isMore = now.create > shown.create || now.change > shown.change || now.delete > shown.delete;

@@ -62,6 +62,8 @@ export async function startPreviewService(options: PreviewServiceOptions): Promi
       else void serve(msg);
     },
   });
+  // From here on the server knows of the subscription.
+  if (monitorOf(nc).connected) await nc.flush();
   return {
     async stop() {
       stopping.abort();
