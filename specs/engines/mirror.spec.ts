@@ -122,3 +122,11 @@ it('is not verified while something is left over', async () => {
   expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ mismatches: 1, filesEqual: 1 });
   expect(await readdir(destination)).toEqual(['kept', 'left over']);
 });
+
+it('deletes nothing while it takes only the files that failed', async () => {
+  const { source, destination, task } = await sides();
+  await writeOldFile(path.join(source, 'sub/failed'), 'failed');
+  await writeOldFile(path.join(destination, 'sub/other'), 'other');
+  await copy(engine, { ...task, only: [Buffer.from('sub'), Buffer.from('sub/failed')] });
+  expect((await readdir(path.join(destination, 'sub'))).sort()).toEqual(['failed', 'other']);
+});

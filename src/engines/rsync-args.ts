@@ -18,7 +18,7 @@ export const countArgs = (task: TransferTask): string[] => [
   '--no-i-r',
   '--stats',
   `--partial-dir=${PARTIAL_DIR}`,
-  ...(task.options.deleteExtraneous ? [DELETE] : []),
+  ...(isMirror(task) ? [DELETE] : []),
   ...(tellsChanges(task) ? [FILE_LINE] : []),
   ...onlyThese(task),
   ...filters(task),
@@ -84,9 +84,13 @@ function byContent({ attempt, options }: TransferTask): string[] {
 /** Deletes after the copy, what was found before it; never what an exclude names, and nothing at all when the source could not be read. */
 const DELETE = '--delete-delay';
 
-function mirror({ jobId, attempt, options }: TransferTask): string[] {
-  const { deleteExtraneous, maxDelete, trash } = options;
-  if (!deleteExtraneous) return [];
+/** An attempt that takes given files only deletes nothing. */
+const isMirror = ({ options, only }: TransferTask): boolean => options.deleteExtraneous === true && !only;
+
+function mirror(task: TransferTask): string[] {
+  if (!isMirror(task)) return [];
+  const { jobId, attempt } = task;
+  const { maxDelete, trash } = task.options;
   const backup = trash ? ['--backup', `--backup-dir=${path.join(trash, `${jobId}-${attempt}`)}`] : [];
   return [DELETE, `--max-delete=${maxDelete ?? 0}`, ...backup];
 }
