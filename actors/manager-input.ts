@@ -1,5 +1,6 @@
 import type { Journal } from './journal.js';
 import type { RunLimits } from './run-limits.js';
+import type { Allowed } from './paths.js';
 
 /** Everything that the manager takes from outside: its journal, clocks, randomness and settings. */
 export interface ManagerInput {
@@ -31,9 +32,8 @@ export interface ManagerClock {
   delay(ms: number): Promise<void>;
 }
 
-export interface ManagerSettings {
+export interface ManagerSettings extends Allowed {
   leaseMs: number;
-  roots: readonly string[];
   limits: RunLimits;
   /** How long after its last proof of being the leader a manager answers reads without a new one. */
   leadLeaseMs: number;

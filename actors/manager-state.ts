@@ -258,7 +258,7 @@ export class ManagerState {
 
   #context(draft: Draft): VerbContext {
     const { newId, random, digest, settings, clock } = this.input;
-    const { leaseMs, recordBytesMax, roots, limits } = settings;
+    const { leaseMs, recordBytesMax, roots, remotes, limits } = settings;
     const nowMs = this.#nowMs();
     return {
       draft,
@@ -273,6 +273,7 @@ export class ManagerState {
       recordBytesMax,
       roots,
       limits,
+      remotes,
     };
   }
 

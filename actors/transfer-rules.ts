@@ -1,20 +1,21 @@
 import { JobError } from './errors.js';
 import type { TransferOptions } from './job.js';
-import { checkPath, isWithin, overlaps } from './paths.js';
+import { checkPlace, isIn, overlaps, remoteOf, type Allowed } from './paths.js';
 import type { CreateTransfer } from './requests.js';
 
 /** What of a job says which files it moves, and how. */
 export type Transfer = Pick<CreateTransfer, 'type' | 'source' | 'destination' | 'options'>;
 
 /** What can be said of a transfer before anybody looks at a disk. */
-export function checkTransfer({ roots }: { roots: readonly string[] }, transfer: Transfer): void {
+export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   const { type, source, destination, options } = transfer;
   requireConfirmed(type, options);
   requireSomethingToCompare(options);
-  checkPath('source', source, roots);
-  checkPath('destination', destination, roots);
+  checkPlace('source', source, type, allowed);
+  checkPlace('destination', destination, type, allowed);
   checkOverlap(transfer);
-  checkMirror(transfer, roots);
+  refuseGuardsOnRemotes(transfer);
+  checkMirror(transfer, allowed);
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
@@ -47,7 +48,7 @@ function checkOverlap({ source, destination }: Pick<Transfer, 'source' | 'destin
   // Without a slash at its end the source becomes an entry in the destination.
   const name = source.split('/').filter(Boolean).at(-1) ?? '';
   const target = source.endsWith('/') ? destination : `${destination}/${name}`;
-  const [inSource, inTarget] = [isWithin(target, source), isWithin(source, target)];
+  const [inSource, inTarget] = [isIn(target, source), isIn(source, target)];
   if (inSource && inTarget) throw refuse('destination', `the copy would be its own source, ${source}. Choose another destination.`);
   if (inSource) {
     throw refuse(
@@ -58,8 +59,16 @@ function checkOverlap({ source, destination }: Pick<Transfer, 'source' | 'destin
   if (inTarget) throw refuse('destination', `the source ${source} lies in ${target}, which is written. Choose another destination.`);
 }
 
+/** Guards look at disks. */
+function refuseGuardsOnRemotes({ source, destination, options }: Transfer): void {
+  if (!remoteOf(source) && !remoteOf(destination)) return;
+  for (const guard of ['requireMount', 'marker'] as const) {
+    if (options[guard]) throw refuse(`options.${guard}`, 'it is for copies between folders, not for remotes.');
+  }
+}
+
 /** Refuses a mirror that does not say how much it may delete, or whose trash would be mirrored too. */
-function checkMirror({ type, source, destination, options }: Transfer, roots: readonly string[]): void {
+function checkMirror({ type, source, destination, options }: Transfer, allowed: Allowed): void {
   const { deleteExtraneous, maxDelete, trash } = options;
   if (!deleteExtraneous) return refuseWithoutMirror(options);
   if (type !== 'rsync') throw refuse('options.deleteExtraneous', 'only rsync mirrors in this version.');
@@ -73,7 +82,7 @@ function checkMirror({ type, source, destination, options }: Transfer, roots: re
     throw refuse('options.deleteSource.mode', 'a mirror of a source that is deleted would delete the copies next time. Give "never".');
   }
   if (typeof trash !== 'string') return;
-  checkPath('options.trash', trash, roots);
+  checkPlace('options.trash', trash, type, allowed);
   for (const side of [source, destination]) {
     if (overlaps(trash, side)) throw refuse('options.trash', `it must neither hold ${side} nor lie in it. Choose a folder beside it.`);
   }

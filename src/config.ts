@@ -39,6 +39,15 @@ export const SETTINGS = {
   NATS_SERVER: text.describe('the nats-server program, 2.10 or newer; none: from PATH or fetched'),
   TOKEN: z.string().min(16, 'at least 16 characters').optional().describe('the bearer token; none: random, made once'),
   ROOTS: z.string().min(1).default(defaultRoots).describe('folders that jobs may read and write, ":" between them'),
+  REMOTES: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(,[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})*$/,
+      'names of letters, digits, "_", ".", "-", with "," between them',
+    )
+    .optional()
+    .describe('remotes of rclone that jobs may read and write, "," between them'),
+  RCLONE_CONFIG: text.describe('configuration file of rclone; none: its own, ~/.config/rclone/rclone.conf'),
   PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/, 'letters, digits, "_" and "-", at most 32')
@@ -87,6 +96,8 @@ export type Config = Readonly<{
   natsServer: string | null;
   token: string | null;
   roots: readonly string[];
+  remotes: readonly string[];
+  rcloneConfig: string;
   prefix: string;
   askTimeoutMs: number;
   leaseMs: number;
@@ -149,6 +160,8 @@ function relate(s: Settings): Config {
     natsServer: s.NATS_SERVER ?? null,
     token: s.TOKEN ?? null,
     roots: roots.map((root) => path.normalize(root)),
+    remotes: s.REMOTES?.split(',') ?? [],
+    rcloneConfig: path.resolve(s.RCLONE_CONFIG ?? path.join(homedir(), '.config', 'rclone', 'rclone.conf')),
     prefix: s.PREFIX,
     askTimeoutMs: s.ASK_TIMEOUT_MS,
     leaseMs: s.LEASE_MS,

@@ -17,7 +17,7 @@ import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
 
 export interface ManagerOptions {
-  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'limits' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
+  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'remotes' | 'limits' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
   /** The manager's connection: it answers requests there. */
   nc: NatsConnection;
   journal: Journal;
@@ -126,6 +126,7 @@ function managerInput(
       leaseMs: config.leaseMs,
       roots: config.roots,
       limits: config.limits,
+      remotes: config.remotes,
       leadLeaseMs: 1000,
       tickMs: 50,
       recordBytesMax: Math.min(LIMITS.recordBytes, maxPayload * JOURNAL_SHARE),

@@ -3,10 +3,11 @@ import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
 import type { Entry } from '../entry.js';
 import type { RunLimits } from '../run-limits.js';
+import type { Allowed } from '../paths.js';
 import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
 
 /** What a verb is decided with. All of it comes from outside: the same inputs give the same changes and answer. */
-export interface VerbContext {
+export interface VerbContext extends Allowed {
   draft: Draft;
   leases: Leases;
   nowMs: number;
@@ -20,7 +21,6 @@ export interface VerbContext {
   leaseMs: number;
   /** What one record may have. */
   recordBytesMax: number;
-  roots: readonly string[];
   limits: RunLimits;
 }
 

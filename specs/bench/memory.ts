@@ -26,6 +26,7 @@ export function bytesBeyondJson(jobs: number): number {
       leaseMs: 1000,
       roots: ['/'],
       limits: { maxRunning: 0, labels: [] },
+      remotes: [],
     };
     const view = { seq: () => 0, stats: () => ({}) };
     for (let index = 0; index < 1000; index += 1) {

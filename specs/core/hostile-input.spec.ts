@@ -4,7 +4,7 @@ import { JobError, type ErrorCode } from '../../actors/errors.js';
 import { JournalUnreadable } from '../../actors/journal.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson, parseRequest } from '../../actors/parse-request.js';
-import { checkPath, isWithin } from '../../actors/paths.js';
+import { checkPlace, isWithin, overlaps } from '../../actors/paths.js';
 import { REQUESTS, VERBS, createSchemaFor } from '../../actors/requests.js';
 import { decodeRecord, encodeRecord } from '../../src/nats/journal-record.js';
 import { draftOf } from '../journal/contract.js';
@@ -84,9 +84,68 @@ describe('a path', () => {
     ['user@host:photos', 'remote_not_allowed'],
     ['rsync://host/mnt', 'remote_not_allowed'],
     [':local:/mnt', 'remote_not_allowed'],
+    ['good:photos', 'remote_not_allowed'],
     ['/mnt/a\0b', 'invalid_request'],
   ])('%j within /mnt and /media: %s', (path, code) => {
-    expect(codeOf(() => checkPath('source', path, ['/mnt', '/media/']))).toBe(code);
+    expect(codeOf(() => checkPlace('source', path, 'rsync', { roots: ['/mnt', '/media/'], remotes: ['good'] }))).toBe(code);
+  });
+
+  test.each<[string, ErrorCode | 'taken']>([
+    ['good:', 'taken'],
+    ['good:photos/2026/', 'taken'],
+    ['good:/a:b\n,x=y', 'taken'],
+    ['/mnt/a:b', 'taken'],
+    ['Good:photos', 'remote_not_allowed'],
+    ['other:photos', 'remote_not_allowed'],
+    ['good,env_auth=true:photos', 'remote_not_allowed'],
+    ['good,:photos', 'remote_not_allowed'],
+    [':good:photos', 'remote_not_allowed'],
+    [':webdav,url="http://127.0.0.1:1/",bearer_token_command="touch /tmp/x":', 'remote_not_allowed'],
+    [' good:photos', 'remote_not_allowed'],
+    ['good :photos', 'remote_not_allowed'],
+    ['good\n:photos', 'remote_not_allowed'],
+    ['-good:photos', 'remote_not_allowed'],
+    ['user@good:photos', 'remote_not_allowed'],
+    ['good:../x', 'path_not_allowed'],
+    ['good:a/..', 'path_not_allowed'],
+    ['good/x:photos', 'path_not_allowed'],
+    ['good:a\0b', 'invalid_request'],
+  ])('of rclone, %j with the remote good: %s', (path, code) => {
+    expect(codeOf(() => checkPlace('source', path, 'rclone', { roots: ['/mnt'], remotes: ['good'] }))).toBe(code);
+  });
+
+  test('of rclone is on an allowed remote or within the roots, whatever it is made of', () => {
+    const part = fc.oneof(
+      fc.constantFrom('good', 'mnt', '/', ':', ',', '..', '=', '"', '-', '\n', '@'),
+      fc.string({ unit: 'binary', maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+        const place = parts.join('');
+        const taken = codeOf(() => checkPlace('source', place, 'rclone', { roots: ['/mnt'], remotes: ['good'] })) === 'taken';
+        const isAllowed = place.startsWith('good:') || (place.startsWith('/') && isWithin(place, '/mnt'));
+        expect(taken).toBe(
+          isAllowed &&
+            !place.includes('\0') &&
+            !place
+              .replace(/^good:/, '')
+              .split('/')
+              .includes('..'),
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('on a remote overlaps places on that remote only', () => {
+    const parts = fc.array(fc.constantFrom('a', 'b', '.', ''), { maxLength: 3 }).map((list) => list.join('/'));
+    const remote = fc.constantFrom('', 'one:', 'two:');
+    fc.assert(
+      fc.property(remote, parts, remote, parts, (oneRemote, one, otherRemote, other) => {
+        const expected = oneRemote === otherRemote && (isWithin(`/${one}`, `/${other}`) || isWithin(`/${other}`, `/${one}`));
+        expect(overlaps(`${oneRemote || '/'}${one}`, `${otherRemote || '/'}${other}`)).toBe(expected);
+      }),
+    );
   });
 
   test('is within a folder when its parts begin with those of the folder', () => {

@@ -6,10 +6,10 @@ import { createSchemaFor } from '../../actors/requests.js';
 import { checkTransfer, type Transfer } from '../../actors/transfer-rules.js';
 
 /** The field that is refused, or null. */
-function refused(source: string, destination: string, options: object = {}): string | null {
-  const body = { type: 'rsync', source, destination, options };
+function refused(source: string, destination: string, options: object = {}, type = 'rsync'): string | null {
+  const body = { type, source, destination, options };
   try {
-    checkTransfer({ roots: ['/mnt'] }, parseRequest(createSchemaFor(body), body) as Transfer);
+    checkTransfer({ roots: ['/mnt'], remotes: ['cloud'] }, parseRequest(createSchemaFor(body), body) as Transfer);
     return null;
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
@@ -76,4 +76,19 @@ test.each<[object, string | null]>([
   [{ requireMount: 'all' }, 'options.requireMount'],
 ])('a mirror and its guards say what is needed and nothing that contradicts: %j', (options, field) => {
   expect(refused('/mnt/a/', '/mnt/b/', options)).toBe(field);
+});
+
+test.each<[string, string, object, string | null]>([
+  ['/mnt/a/', 'cloud:b', {}, null],
+  ['cloud:a/', '/mnt/b', {}, null],
+  ['cloud:a/', 'cloud:b/', {}, null],
+  ['cloud:a/', 'cloud:a/b', {}, 'destination'],
+  ['cloud:a/', 'cloud:', {}, 'destination'],
+  ['/mnt/a/', 'other:b', {}, 'destination'],
+  ['/mnt/a/', 'cloud:b', { requireMount: 'both' }, 'options.requireMount'],
+  ['/mnt/a/', 'cloud:b', { marker: { source: 'x' } }, 'options.marker'],
+  ['/mnt/a/', 'cloud:b', mirror, 'options.deleteExtraneous'],
+  ['/mnt/a/', '/mnt/b', { deleteSource: { mode: 'after_verify', confirmed: true } }, 'options.deleteSource.mode'],
+])('rclone from %s to %s with %j', (source, destination, options, field) => {
+  expect(refused(source, destination, options, 'rclone')).toBe(field);
 });

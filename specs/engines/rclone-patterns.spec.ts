@@ -8,7 +8,7 @@ import { listTree, newFolder, writeOldFile } from './trees.js';
 vi.setConfig({ testTimeout: 60_000 });
 
 const markers = { owner: `spec-${process.pid}`, worker: `spec-${process.pid}-worker` };
-const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers })];
+const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers, configFile: '/dev/null', remotes: [] })];
 
 const FILES = [
   'keep.tmp',

@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const tool = findTool('rclone');
 if (!tool) throw new Error('These specs need rclone: install it.');
 const markers = { owner: `spec-${process.pid}`, worker: `spec-${process.pid}-worker` };
-const makeEngine = (find: () => Tool | null) => createRcloneEngine({ markers, findRclone: find });
+const makeEngine = (find: () => Tool | null) => createRcloneEngine({ markers, findRclone: find, configFile: '/dev/null', remotes: [] });
 
 const replay = `echo '{"level":"error","msg":"Failed to copy: write /d/f: no space left on device","object":"f","objectType":"*local.Object"}' >&2
   echo '2026/11/24 01:30:39 Failed to copy: write /d/f: no space left on device' >&2
@@ -164,7 +164,7 @@ it('refuses a path that rclone would take for another place', async () => {
   await mkdir(at('new\nline'));
   await writeFile(at('new\nline/secret'), 'secret');
   await mkdir(at('new␊line'));
-  for (const odd of [at('new␊line/'), at('q‛x'), ':local:/etc', 'remote:path', 'name,opt=x:path', '-v', 'relative']) {
+  for (const odd of [at('new␊line/'), at('q‛x'), ':local:/etc', 'name,opt=x:path', '-v', 'relative']) {
     for (const task of [makeTask(odd, `${destination}/`), makeTask(`${source}/`, odd)]) {
       expect(await failureOf(copy(engine, task))).toMatchObject({ code: 'invalid_path', retriable: false });
     }

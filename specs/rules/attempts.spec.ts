@@ -8,7 +8,7 @@ let client: JobClient;
 let type = '';
 let types = 0;
 beforeAll(async () => {
-  service = await startTestService({ gateway: false, settings: { TALLYMAN_LEASE_MS: '700' } });
+  service = await startTestService({ gateway: false, settings: { TALLYMAN_LEASE_MS: '700', TALLYMAN_REMOTES: 'cloud,store' } });
   client = service.client;
 });
 afterAll(() => service.stop());
@@ -125,4 +125,17 @@ test('one writer to a destination: a job that overlaps a running one waits for i
   expect(await claimRsync()).toBeNull();
   await client.ask('complete', { id: first.id, attempt: 1 });
   expect((await claimRsync())?.id).toBe(inner.id);
+});
+
+test('one writer to a destination also on a remote, by its name and path', async () => {
+  const claimRclone = async () => (await client.ask('claim', { worker: 'spec/1', types: ['rclone'] })).job;
+  const create = (destination: string) => client.create({ type: 'rclone', source: '/a/', destination });
+  const first = await create('cloud:photos/');
+  const same = await create('cloud:/photos/2026');
+  const elsewhere = await create('store:photos');
+  expect((await claimRclone())?.id).toBe(first.id);
+  expect((await claimRclone())?.id).toBe(elsewhere.id);
+  expect(await claimRclone()).toBeNull();
+  await client.ask('complete', { id: first.id, attempt: 1 });
+  expect((await claimRclone())?.id).toBe(same.id);
 });

@@ -62,6 +62,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
         leaseMs: 10_000,
         roots: ['/'],
         limits: { maxRunning: 0, labels: [] },
+        remotes: [],
         leadLeaseMs: 1000,
         tickMs: 50,
         recordBytesMax: 1_000_000,

@@ -1,7 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import path from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
 import type { Job } from '../../actors/job.js';
-import { listTree, makeOddTree } from '../engines/trees.js';
+import { serveWebdav, webdav, writeRemotes } from '../engines/remote.js';
+import { listTree, makeOddTree, newFolder, writeOldFile } from '../engines/trees.js';
+import { findTool } from '../../src/tools.js';
 import { openFrontEnd } from '../support/front-ends.js';
 import { startTestService } from '../support/service.js';
 
@@ -32,3 +35,39 @@ it('A job of type rclone made over HTTP is completed with equal trees, verified 
     await service.stop();
   }
 });
+
+it('A job copies to an allowed remote and back; a remote that is not allowed, or a setting in place of one, is refused', async () => {
+  const folder = await newFolder();
+  const served = path.join(folder, 'served');
+  await mkdir(served);
+  const configFile = await writeRemotes({
+    cloud: webdav(await serveWebdav(findTool('rclone')!, served)),
+    gone: webdav('http://127.0.0.1:9'),
+  });
+  const service = await startTestService({
+    worker: true,
+    settings: { TALLYMAN_REMOTES: 'cloud,gone', TALLYMAN_RCLONE_CONFIG: configFile },
+  });
+  onTestFinished(() => service.stop());
+  const { client } = service;
+  const run = async (source: string, destination: string) => {
+    const { id } = await client.create({ type: 'rclone', source, destination, options: { verify: 'checksum', maxRetries: 0 } });
+    await expect.poll(async () => (await client.get(id)).finishedAt, { timeout: 40_000 }).not.toBeNull();
+    return client.get(id);
+  };
+  for (const name of ['a', 'b/c']) await writeOldFile(path.join(folder, 'source', name), name);
+
+  const there = await run(`${folder}/source/`, 'cloud:photos/');
+  expect(there).toMatchObject({ status: 'completed', verification: { method: 'bytes', filesEqual: 2, mismatches: 0 } });
+  expect(await run('cloud:photos/', `${folder}/back/`)).toMatchObject({ status: 'completed', verification: { filesEqual: 2 } });
+  expect(await listTree(path.join(folder, 'back'))).toEqual(await listTree(path.join(folder, 'source')));
+  expect(await run('cloud:nothing/', `${folder}/back/`)).toMatchObject({ status: 'failed', error: { code: 'source_missing' } });
+  expect(await run('gone:x/', `${folder}/back/`)).toMatchObject({ status: 'failed', error: { code: 'network', retriable: true } });
+
+  for (const source of ['other:x', ':local:/etc', 'cloud,vendor=other:x']) {
+    await expect(run(source, `${folder}/back/`)).rejects.toMatchObject({ code: 'remote_not_allowed' });
+  }
+  await expect(client.create({ type: 'rsync', source: 'cloud:x', destination: `${folder}/back/` })).rejects.toMatchObject({
+    code: 'remote_not_allowed',
+  });
+}, 90_000);

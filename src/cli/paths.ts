@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { JobError } from '../../actors/errors.js';
+import { remoteOf } from '../../actors/paths.js';
 
 /**
  * A path of the command line as the service takes it: absolute, without "..",
@@ -11,7 +12,7 @@ export function absolutePath(typed: string, cwd: string): string {
   if (/^[^/]*:/.test(typed)) {
     throw new JobError(
       'remote_not_allowed',
-      `${JSON.stringify(typed)} names a remote, and none is allowed here. Give a folder of this machine; a local name with ":" in it is written ./${typed}.`,
+      `${JSON.stringify(typed)} names a remote. With --type rclone an allowed one is taken, as name:path; otherwise give a folder of this machine; a local name with ":" in it is written ./${typed}.`,
     );
   }
   const whole = path.isAbsolute(typed) ? typed : `${cwd}/${typed}`;
@@ -19,6 +20,10 @@ export function absolutePath(typed: string, cwd: string): string {
   const resolved = typed.split('/').includes('..') ? withoutParentSteps(whole) : path.resolve(whole);
   return contents && resolved !== '/' ? `${resolved}/` : resolved;
 }
+
+/** A place of a job: for rclone also a remote, as `name:path`. The service says whether it is allowed. */
+export const placeOf = (typed: string, cwd: string, type: string): string =>
+  type === 'rclone' && remoteOf(typed) ? typed : absolutePath(typed, cwd);
 
 /** After a link ".." leads elsewhere than the text says: the disk is asked, as rsync would. */
 function withoutParentSteps(whole: string): string {

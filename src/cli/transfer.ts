@@ -9,7 +9,7 @@ import type { Context } from './context.js';
 import { EXIT_CODES, exitCodeOfJob } from './exit-codes.js';
 import { follow } from './follow.js';
 import { outcomeLines, shortId } from './job-view.js';
-import { absolutePath } from './paths.js';
+import { placeOf } from './paths.js';
 import { ProgressView, isFinished } from './progress-view.js';
 import { isPassing } from './service.js';
 
@@ -33,8 +33,8 @@ export async function followOrDetach(context: Context, args: Args, job: Job): Pr
   return EXIT_CODES.ok.code;
 }
 
-export function pathsOf(args: Args): [source: string, destination: string] {
-  const [source, destination] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
+export function placesOf(args: Args, type: string): [source: string, destination: string] {
+  const [source, destination] = args.positionals.map((typed) => placeOf(typed, process.cwd(), type));
   if (source === undefined || destination === undefined) throw usageError('Give a source and a destination.');
   return [source, destination];
 }

@@ -12,6 +12,8 @@ export interface Engine {
   readonly type: TransferType;
   /** Finds the program and its version, or says how to get it. Called once at start and by `doctor`. */
   probe(): Promise<EngineProbe>;
+  /** Looks at the sides that are remotes: known here, in reach, the source there. An engine without it takes no remotes. */
+  checkRemotes?(task: TransferTask, run: Run): Promise<RemotesChecked>;
   /** What would be moved: the denominator of the progress. Runs before the first byte. */
   count(task: TransferTask, run: Run): Promise<Counted>;
   /** Copies. Resolves only when the program exited 0 (or with warnings that leave nothing undone). */
@@ -42,6 +44,11 @@ export interface TransferTask {
   countChanges?: boolean;
   /** Only these files and folders of the source folder, byte by byte, and nothing else. A comparison is of everything all the same. */
   only?: readonly Buffer[];
+}
+
+export interface RemotesChecked {
+  /** Of a destination that is a remote; null when it is none, or does not tell. */
+  freeBytes: number | null;
 }
 
 export interface Counted {

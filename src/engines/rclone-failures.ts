@@ -51,12 +51,15 @@ export class RcloneErrors {
   readonly #leftOut = new Map<string, { files: number; first: string }>();
   /** Files of which no hash could be compared: `rclone check` calls them equal all the same. */
   hashesMissing = false;
+  /** Links that were copied, as rclone names them. */
+  #links = 0;
   /** What `rclone check` compares by. */
   algorithm: string | null = null;
 
   add({ level, text, file }: RcloneMessage): void {
     if (level === 'error') this.#causes.add(BY_TEXT.find(([pattern]) => pattern.test(text))?.[1] ?? null, text);
     if (/No common hash found|[1-9]\d* hash(?:es)? could not be checked/.test(text)) this.hashesMissing = true;
+    if (/\.rclonelink: Copied /.test(text)) this.#links++;
     this.algorithm ??= /^Using (\S+) for hash comparisons$/.exec(text)?.[1] ?? null;
     const kind = LEFT_OUT.find(([pattern]) => pattern.test(text))?.[1];
     if (kind === undefined) return;
@@ -70,9 +73,11 @@ export class RcloneErrors {
     return this.#causes.failure(`rclone ended with ${how}.`, code, otherwise);
   }
 
-  warnings(): string[] {
-    return [...this.#leftOut].map(
+  warnings(toRemote: boolean): string[] {
+    const leftOut = [...this.#leftOut].map(
       ([kind, { files, first }]) => `Left out: ${files} ${kind} (the first: ${first}). rclone does not copy them.`,
     );
+    if (!toRemote || this.#links === 0) return leftOut;
+    return [...leftOut, `${this.#links} symbolic links are files on the remote, named <link>.rclonelink, that hold their targets.`];
   }
 }

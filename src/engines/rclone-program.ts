@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { remoteOf } from '../../actors/paths.js';
 import { findTool, type Tool } from '../tools.js';
 import { EngineFailed, type EngineProbe, type Run, type TransferTask } from './engine.js';
 import type { Markers } from './leftovers.js';
@@ -11,6 +12,10 @@ import { parseLine, type RcloneStats } from './rclone-output.js';
 export interface RcloneOptions {
   /** What the children carry, so that they are found when their worker is gone. */
   markers: Markers;
+  /** Its configuration file, read for jobs with a remote. */
+  configFile: string;
+  /** Names in that file that jobs may use. */
+  remotes: readonly string[];
   /** How long rclone may take to end when it is stopped. Default 10 000. */
   graceMs?: number;
   /** Finds the program. Default: `findTool('rclone')`. */
@@ -24,7 +29,7 @@ export interface Outcome {
   stats: RcloneStats | null;
 }
 
-/** Of a job whose places are both on this machine no configuration is read. */
+/** Of a job whose places are both on this machine no configuration is read: a fault in it does no harm. */
 const NO_CONFIG = '/dev/null';
 const LINES_ASKED_FOR = 1000;
 /** The first version with everything that is asked of it. */
@@ -59,6 +64,12 @@ export class RcloneProgram {
     return { found: true, program: tool.path, version, notes };
   }
 
+  /** Whether this version writes a file of a remote under its final name while it is still coming. */
+  async writesInPlace(): Promise<boolean> {
+    const probe = await this.probe();
+    return !probe.found || isOlder(probe.version, RENAMES_FROM);
+  }
+
   /** Runs it to its end, whatever its exit code is. */
   async run(
     args: string[],
@@ -66,8 +77,9 @@ export class RcloneProgram {
     run: Run,
     told: { stats?: (stats: RcloneStats) => void; stdout?: (text: string) => void } = {},
   ): Promise<Outcome> {
+    this.#requireAllowed(task);
     const tool = requireTool(this.#find(), 'rclone', INSTALL);
-    const withConfig = ['--config', NO_CONFIG, ...args];
+    const withConfig = ['--config', hasRemote(task) ? this.#options.configFile : NO_CONFIG, ...args];
     sayCommand(run, tool, withConfig);
     const errors = new RcloneErrors();
     let stats: RcloneStats | null = null;
@@ -106,6 +118,21 @@ export class RcloneProgram {
     return lines.join('\n');
   }
 
+  /** The manager that took the job may allow other remotes than this worker. */
+  #requireAllowed({ source, destination }: TransferTask): void {
+    for (const place of [source, destination]) {
+      const name = remoteOf(place)?.name;
+      if (name === undefined || this.#options.remotes.includes(name)) continue;
+      throw new EngineFailed({
+        code: 'remote_not_allowed',
+        message: `This worker may not use the remote ${name}.`,
+        exitCode: null,
+        retriable: false,
+        advice: 'Start the worker with the remote named in TALLYMAN_REMOTES.',
+      });
+    }
+  }
+
   #find(): Tool | null {
     return (this.#options.findRclone ?? (() => findTool('rclone')))();
   }
@@ -130,5 +157,7 @@ export const notSaid = (what: string): EngineFailed =>
     retriable: false,
     advice: 'Run "tallyman doctor": this may be a version of rclone that prints other words.',
   });
+
+const hasRemote = ({ source, destination }: TransferTask): boolean => [source, destination].some((place) => remoteOf(place) !== null);
 
 const isOlder = (version: string, other: string): boolean => version.localeCompare(other, 'en', { numeric: true }) < 0;

@@ -1,13 +1,14 @@
-import path from 'node:path';
 import type { Verification } from '../../actors/job.js';
+import { remoteOf } from '../../actors/paths.js';
 import { BoundedRun } from './bounded-run.js';
 import { EngineFailed, EngineStopped, type Counted, type Engine, type Run, type TransferTask, type Transferred } from './engine.js';
-import { checkArgs, copyArgs, hashArgs, sizeArgs, type CopyPlan } from './rclone-args.js';
+import { checkArgs, copyArgs, hashArgs, sizeArgs } from './rclone-args.js';
+import { arrivalOf, type Arrival } from './rclone-arrival.js';
 import { CheckReport } from './rclone-check.js';
 import { RcloneProgram, mustBeZero, notSaid, requireStats, type Outcome, type RcloneOptions } from './rclone-program.js';
 import { RcloneProgress } from './rclone-progress.js';
+import { RcloneRemotes } from './rclone-remotes.js';
 import { sidesOf, type Sides } from './rclone-sides.js';
-import { Staging } from './staging.js';
 
 /** The hash that single files are compared by; rclone computes it from what it reads. */
 const FILE_HASH = 'sha1';
@@ -20,18 +21,24 @@ export function createRcloneEngine(options: RcloneOptions): Engine {
 class RcloneEngine implements Engine {
   readonly type = 'rclone';
   readonly #program: RcloneProgram;
+  readonly #remotes: RcloneRemotes;
 
   constructor(options: RcloneOptions) {
     this.#program = new RcloneProgram(options);
+    this.#remotes = new RcloneRemotes(this.#program);
   }
 
   probe() {
     return this.#program.probe();
   }
 
+  checkRemotes(task: TransferTask, run: Run) {
+    return this.#remotes.check(task, run);
+  }
+
   async count(task: TransferTask, run: Run): Promise<Counted> {
-    const sides = await sidesOf(task);
-    const outcome = await this.#program.run(copyArgs(task, { ...planOf(task, sides), dryRun: true }), task, run);
+    const sides = await this.#sidesOf(task, run);
+    const outcome = await this.#program.run(copyArgs(task, sides, await this.#arrivalOf(sides, task, run), true), task, run);
     mustBeZero(outcome);
     const { totalTransfers, totalBytes } = requireStats(outcome);
     return { filesTotal: totalTransfers, bytesTotal: totalBytes };
@@ -40,14 +47,18 @@ class RcloneEngine implements Engine {
   async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
     const bounded = new BoundedRun(run);
     try {
-      const sides = await sidesOf(task);
+      const sides = await this.#sidesOf(task, bounded);
       const progress = new RcloneProgress(counted);
       bounded.onProgress(progress.start());
       bounded.log('info', 'worker', 'rclone cannot go on inside of a file: one that was cut off is copied again from its start.');
-      const outcome = await this.#copyStaged(task, sides, progress, bounded);
+      const outcome = await this.#copy(task, sides, progress, bounded);
       const stats = requireStats(outcome);
       bounded.onProgress(progress.end(stats));
-      return { filesTransferred: stats.transfers, bytesTransferred: stats.bytes, warnings: outcome.errors.warnings() };
+      return {
+        filesTransferred: stats.transfers,
+        bytesTransferred: stats.bytes,
+        warnings: outcome.errors.warnings(remoteOf(sides.target) !== null),
+      };
     } finally {
       bounded.flush();
     }
@@ -56,7 +67,7 @@ class RcloneEngine implements Engine {
   async verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
-      const sides = await sidesOf(task);
+      const sides = await this.#sidesOf(task, bounded);
       return await (sides.isFile ? this.#compareFile(task, sides, method, bounded) : this.#check(task, sides, method, bounded));
     } finally {
       bounded.flush();
@@ -64,23 +75,31 @@ class RcloneEngine implements Engine {
   }
 
   /** Copies beside the final place and moves whole files in, also when it fails or is stopped. */
-  async #copyStaged(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<Outcome> {
+  async #copy(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<Outcome> {
+    const arrival = await this.#arrivalOf(sides, task, run);
     if (run.signal.aborted) throw new EngineStopped();
-    const staging = stagingOf(task, sides);
-    await staging.begin();
+    await arrival.begin();
     try {
-      const outcome = await this.#program.run(copyArgs(task, planOf(task, sides)), task, run, {
+      const outcome = await this.#program.run(copyArgs(task, sides, arrival), task, run, {
         stats: (stats) => run.onProgress(progress.onStats(stats)),
       });
-      // Somebody else ended it: this worker may have lost the job, and another one may go on with the folder.
-      if (outcome.exit.code !== null && outcome.exit.code !== 0) await staging.moveWhole();
+      // Somebody else ended it: this worker may have lost the job, and another one may go on with what is there.
+      if (outcome.exit.code !== null && outcome.exit.code !== 0) await arrival.whole();
       mustBeZero(outcome);
-      await staging.moveAll();
+      await arrival.all(run);
       return outcome;
     } catch (error) {
-      if (error instanceof EngineStopped) await staging.moveWhole();
+      if (error instanceof EngineStopped) await arrival.whole();
       throw error;
     }
+  }
+
+  #sidesOf(task: TransferTask, run: Run): Promise<Sides> {
+    return sidesOf(task, (place) => this.#remotes.kindOf(place, task, run));
+  }
+
+  #arrivalOf(sides: Sides, task: TransferTask, run: Run): Promise<Arrival> {
+    return arrivalOf(sides, task, run, this.#program, this.#remotes);
   }
 
   async #check(task: TransferTask, sides: Sides, method: 'size' | 'checksum', run: Run): Promise<Verification> {
@@ -133,20 +152,4 @@ class RcloneEngine implements Engine {
     if (hash === undefined) throw notSaid('the hash');
     return hash;
   }
-}
-
-const finalFolderOf = ({ isFile, target }: Sides): string => (isFile ? path.dirname(target) : target);
-const stagingOf = (task: TransferTask, sides: Sides): Staging => new Staging(finalFolderOf(sides), task.jobId);
-
-function planOf(task: TransferTask, sides: Sides): CopyPlan {
-  const { files } = stagingOf(task, sides);
-  const name = path.basename(sides.target);
-  // Of a single file rclone looks for the name in the source, which may be another file at the destination.
-  const isComparable = !sides.isFile || path.basename(sides.source) === name;
-  return {
-    sides,
-    into: sides.isFile ? path.join(files, name) : files,
-    compareWith: isComparable ? finalFolderOf(sides) : null,
-    dryRun: false,
-  };
 }

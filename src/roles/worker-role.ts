@@ -23,7 +23,7 @@ export async function startWorkerRole(config: Config, login: NatsLogin): Promise
     const publisher = new StreamPublisher(nc);
     const markers = await newMarkers(config.dataDir);
     const fileSink = ({ id, attempt }: AttemptId) => new FileWriter({ publisher, prefix: config.prefix, job: id, attempt });
-    const engines = await enginesFor(markers);
+    const engines = await enginesFor(config, markers);
     const worker = await startWorker({ config, nc, engines, markers, log, fileSink });
     releases.add(() => worker.stop());
     return { ended: never, stop: () => releases.run() };
@@ -34,8 +34,8 @@ export async function startWorkerRole(config: Config, login: NatsLogin): Promise
 }
 
 /** rsync in any case, so that its jobs fail with what to do. Jobs for rclone are left to a worker that has it. */
-async function enginesFor(markers: Markers): Promise<Engine[]> {
-  const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers })];
+async function enginesFor({ rcloneConfig, remotes }: Config, markers: Markers): Promise<Engine[]> {
+  const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers, configFile: rcloneConfig, remotes })];
   const found: Engine[] = [];
   for (const engine of [rsync, rclone]) {
     const probe = await engine.probe();

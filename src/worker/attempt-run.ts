@@ -9,12 +9,12 @@ import type { FileSink } from '../file-record.js';
 import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
-import { checkSpace } from './free-space.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
-import { checkChanges, checkPreview, checkGuards, lookAtSides } from './guards.js';
+import { checkChanges, checkPreview, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings } from './source-step.js';
-import { checkPaths, checkTrash, failed, type RealPaths } from './preflight.js';
+import { Places } from './places.js';
+import { failed } from './preflight.js';
 
 /** Where the lines of a job's log go. */
 export interface LogSink {
@@ -57,7 +57,7 @@ export class AttemptRun implements AttemptSteps {
   readonly #tools: AttemptTools;
   readonly #report: OutcomeReport;
   readonly #files: FileSink;
-  #paths: RealPaths | null = null;
+  #places: Places | null = null;
   #source: SourceStep | null = null;
   #stepStartedAt = 0;
   #outcome: Outcome | null = null;
@@ -83,14 +83,12 @@ export class AttemptRun implements AttemptSteps {
     return { sentAt, leaseMs, wanted };
   }
 
-  async preflight(): Promise<void> {
+  async preflight(run: StepRun): Promise<void> {
     const task = this.#task();
     this.#say('info', `Attempt ${task.attempt}, worker ${this.#tools.name}: from ${task.source} to ${task.destination}.`);
     const probe = await this.#engine().probe();
     if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
-    this.#paths = await checkPaths(task, this.#tools.roots, task.options.compareOnly === true ? 'read' : 'write');
-    await checkTrash(task, this.#paths, this.#tools.roots);
-    for (const said of await checkGuards(task, this.#paths, this.#job?.seen ?? null)) this.#say('info', said);
+    this.#places = await Places.check(task, this.#engine(), this.#tools.roots, this.#job?.seen ?? null, this.#runOf(run));
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
     for (const note of probe.notes) this.#say('info', note);
   }
@@ -101,8 +99,9 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
     checkPreview(this.#task(), totals.changes, this.#job?.preview ?? null);
     checkChanges(this.#task(), totals.changes);
-    if (this.#paths) await checkSpace(this.#paths, totals.bytesTotal, run.signal);
-    if (this.#paths && this.#task().options.deleteSource.mode !== 'never') {
+    await this.#places?.requireSpace(totals.bytesTotal, run.signal);
+    const paths = this.#places?.paths;
+    if (paths && this.#task().options.deleteSource.mode !== 'never') {
       this.#source = new SourceStep(this.#task(), {
         say: (level, text) => {
           this.#say(level, text);
@@ -110,7 +109,7 @@ export class AttemptRun implements AttemptSteps {
         store: (lines) => this.#tools.log.store(lines.map((text) => this.#line('info', 'worker', text))),
         runOf: (one) => this.#runOf(one),
       });
-      await this.#source.list(this.#engine(), this.#paths, run);
+      await this.#source.list(this.#engine(), paths, run);
     }
     return totals;
   }

@@ -12,7 +12,11 @@ const STAT_BLOCK_BYTES = 512;
  * are replaced and partial files that are gone on with need no new space. So it
  * refuses only what is certain; a copy that fills the disk later is told by the engine.
  */
-export async function checkSpace({ target, existing }: RealPaths, bytes: number, signal: AbortSignal): Promise<void> {
+export async function checkSpace(
+  { target, existing }: Pick<RealPaths, 'target' | 'existing'>,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { bavail, bsize } = await statfs(existing);
   const freeBytes = bavail * bsize;
   if (bytes <= freeBytes || (await holdsAtLeast(target, bytes - freeBytes, signal))) return;

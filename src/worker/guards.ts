@@ -2,6 +2,7 @@ import { opendir, realpath, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Job, PreviewLimits, Seen } from '../../actors/job.js';
+import { remoteOf } from '../../actors/paths.js';
 import type { Changes, TransferTask } from '../engines/engine.js';
 import { failed, type RealPaths } from './preflight.js';
 
@@ -32,7 +33,9 @@ export async function lookAtSides({ source, destination, seen }: Pick<Job, 'sour
   if (source === null || destination === null) return null;
   const host = hostname();
   const before = seen?.host === host ? seen : null;
-  const [now, there] = await Promise.all([source, destination].map(async (side) => (await mountOf(await nearest(side))) !== null));
+  const [now, there] = await Promise.all(
+    [source, destination].map(async (side) => remoteOf(side) === null && (await mountOf(await nearest(side))) !== null),
+  );
   return {
     host,
     sourceMounted: (before?.sourceMounted ?? false) || (now ?? false),

@@ -20,30 +20,52 @@ export async function checkPaths(
   roots: readonly string[],
   doing: 'read' | 'write' = 'write',
 ): Promise<RealPaths> {
-  for (const given of [source, destination]) refuseOddPath(given);
-  const realRoots = await realRootsOf(roots);
-
-  const sourceStats = await statSource(source);
-  const realSource = await realpath(source);
-  requireRoot(source, realSource, realRoots);
-  await requireAccess(source, sourceStats.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK, 'read');
-
-  const { folder, rest, isFile } = await resolveDestination(destination);
-  const realDestination = path.join(folder, rest);
-  requireRoot(destination, realDestination, realRoots);
-  if (isFile && sourceStats.isDirectory()) {
+  const from = await checkSource(source, roots);
+  const to = await checkDestination(destination, roots, doing);
+  if (to.isFile && from.isFolder) {
     throw failed(
       'destination_invalid',
       `The source ${source} is a folder and the destination ${destination} is a file.`,
       'Choose a folder as destination.',
     );
   }
-  await requireAccess(folder, (doing === 'write' ? constants.W_OK : constants.R_OK) | constants.X_OK, doing);
+  const intoFolder = from.isFolder ? !source.endsWith('/') : destination.endsWith('/') || (to.isThere && !to.isFile);
+  const target = intoFolder ? path.join(to.real, path.basename(source)) : to.real;
+  refuseOverlap({ source: from.real, target });
+  return { source: from.real, target, existing: to.existing };
+}
 
-  const intoFolder = sourceStats.isDirectory() ? !source.endsWith('/') : destination.endsWith('/') || (rest === '' && !isFile);
-  const target = intoFolder ? path.join(realDestination, path.basename(source)) : realDestination;
-  refuseOverlap({ source: realSource, target });
-  return { source: realSource, target, existing: folder };
+/** That the source is there, allowed and readable. */
+export async function checkSource(source: string, roots: readonly string[]): Promise<{ real: string; isFolder: boolean }> {
+  refuseOddPath(source);
+  const stats = await statSource(source);
+  const real = await realpath(source);
+  requireRoot(source, real, await realRootsOf(roots));
+  const isFolder = stats.isDirectory();
+  await requireAccess(source, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK, 'read');
+  return { real, isFolder };
+}
+
+export interface CheckedDestination {
+  real: string;
+  /** The nearest folder that exists. */
+  existing: string;
+  isThere: boolean;
+  isFile: boolean;
+}
+
+/** That the destination is allowed and can be made or written. */
+export async function checkDestination(
+  destination: string,
+  roots: readonly string[],
+  doing: 'read' | 'write',
+): Promise<CheckedDestination> {
+  refuseOddPath(destination);
+  const { folder, rest, isFile } = await resolveDestination(destination);
+  const real = path.join(folder, rest);
+  requireRoot(destination, real, await realRootsOf(roots));
+  await requireAccess(folder, (doing === 'write' ? constants.W_OK : constants.R_OK) | constants.X_OK, doing);
+  return { real, existing: folder, isThere: rest === '' || isFile, isFile };
 }
 
 /** The folder for what a mirror deletes, links resolved: within the roots, and apart from both sides. */

@@ -77,11 +77,11 @@ export async function startPreviewService(options: PreviewServiceOptions): Promi
 async function makePreview(msg: ServiceMsg, signal: AbortSignal, options: PreviewServiceOptions): Promise<Preview> {
   const { engines, roots, keeper } = options;
   const transfer = await transferOf(parseJson(msg.string()), options);
-  checkTransfer({ roots }, transfer);
   const engine = engines.get(transfer.type);
   if (!engine?.preview) {
     throw new JobError('invalid_request', `type: there are no previews of jobs of type ${transfer.type}.`, { field: 'type' });
   }
+  checkTransfer({ roots, remotes: [] }, transfer);
   const probe = await engine.probe();
   if (!probe.found) throw new JobError('unavailable', `This worker has no ${transfer.type}. ${probe.advice}`);
   const { source, destination } = transfer;

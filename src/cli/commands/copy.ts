@@ -1,3 +1,4 @@
+import { TRANSFER_TYPES } from '../../../actors/job.js';
 import type { RequestBody } from '../../job-client.js';
 import { CLIENT_OPTIONS } from '../args.js';
 import type { Command } from '../command.js';
@@ -5,7 +6,7 @@ import { EXIT_CODES } from '../exit-codes.js';
 import { requireSource } from '../paths.js';
 import { isOnThisMachine } from '../service.js';
 import { agreedPreview, showPreview } from '../preview.js';
-import { FOLLOW_OPTIONS, makeAndFollow, pathsOf } from '../transfer.js';
+import { FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
 import { JOB_OPTIONS, MIRROR_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
 export const copy: Command = {
@@ -19,7 +20,20 @@ export const copy: Command = {
   details:
     'As with rsync, "photos/" means what is in the folder and "photos" the folder itself. The job runs in the service: ' +
     'it goes on when this command ends, after a crash and after a restart. Ctrl-C only stops following it.',
-  options: [...TRANSFER_OPTIONS, ...MIRROR_OPTIONS, ...JOB_OPTIONS, ...FOLLOW_OPTIONS, ...CLIENT_OPTIONS],
+  options: [
+    {
+      name: 'type',
+      short: 't',
+      value: 'TYPE',
+      choices: TRANSFER_TYPES,
+      describe: 'the program that copies: rsync (the default) or rclone',
+    },
+    ...TRANSFER_OPTIONS,
+    ...MIRROR_OPTIONS,
+    ...JOB_OPTIONS,
+    ...FOLLOW_OPTIONS,
+    ...CLIENT_OPTIONS,
+  ],
   examples: [
     ['tallyman copy ~/photos/ /mnt/backup/photos/', 'copies what is in photos'],
     [
@@ -28,12 +42,14 @@ export const copy: Command = {
     ],
     ['tallyman copy --dry-run ~/photos/ /mnt/backup/photos/', 'shows what would be done'],
     ['tallyman copy --mirror --max-delete 100 ~/photos/ /mnt/backup/photos/', 'deletes there what is here no more, after a yes'],
+    ['tallyman copy --type rclone ~/photos/ cloud:photos', 'to a remote that rclone has in its configuration'],
     ['id=$(tallyman copy --detach ~/photos/ /mnt/backup/photos/)', 'only makes the job'],
   ],
   async run(context, args) {
-    const [source, destination] = pathsOf(args);
-    const body = await jobBody(context.service, args, 'rsync', { source, destination });
-    if (isOnThisMachine(context.config)) requireSource(source);
+    const type = args.text('type') ?? 'rsync';
+    const [source, destination] = placesOf(args, type);
+    const body = await jobBody(context.service, args, type, { source, destination });
+    if (isOnThisMachine(context.config) && source.startsWith('/')) requireSource(source);
     if (args.flag('dry-run')) return showPreview(context, body);
     if (!args.flag('mirror') || args.flag('yes')) return makeAndFollow(context, args, body);
     const previewId = await agreedPreview(context, body);

@@ -4,7 +4,7 @@ import type { RequestBody } from '../../job-client.js';
 import { CLIENT_OPTIONS, usageError, type Args } from '../args.js';
 import type { Command } from '../command.js';
 import { EXIT_CODES } from '../exit-codes.js';
-import { absolutePath } from '../paths.js';
+import { placeOf } from '../paths.js';
 import type { Service } from '../service.js';
 import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
@@ -18,7 +18,7 @@ export const create: Command = {
   summary: 'make a job of any type and print its id',
   details: 'rsync and rclone take SRC and DEST. Any other type is for workers of your own, who get --input as it is.',
   options: [
-    { name: 'type', short: 't', value: 'TYPE', describe: 'rsync (the default), or a word of your own' },
+    { name: 'type', short: 't', value: 'TYPE', describe: 'rsync (the default), rclone, or a word of your own' },
     { name: 'input', value: 'JSON', describe: 'input of a job of your own type; "-" reads it from stdin' },
     { name: 'pending', describe: 'do not start it yet: "tallyman start ID" does' },
     { name: 'run-at', value: 'TIME', describe: 'not before then: 2030-01-31T22:00:00Z' },
@@ -45,7 +45,7 @@ export const create: Command = {
 async function bodyOf(service: Service, args: Args): Promise<RequestBody<'create'>> {
   const type = args.text('type') ?? (args.flag('input') ? null : 'rsync');
   if (type === null) throw usageError('--input is for jobs of your own type: give --type too.');
-  const [source, destination] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
+  const [source, destination] = args.positionals.map((typed) => placeOf(typed, process.cwd(), type));
   const runAt = args.text('run-at');
   const more = { ...(args.flag('pending') ? { start: false } : {}), ...(runAt === undefined ? {} : { runAt }) };
   if (isTransferType(type)) {

@@ -3,7 +3,7 @@ import type { Command } from '../command.js';
 import { requireYes } from '../confirm.js';
 import { requireSource } from '../paths.js';
 import { isOnThisMachine } from '../service.js';
-import { FOLLOW_OPTIONS, makeAndFollow, pathsOf } from '../transfer.js';
+import { FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
 import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
 export const move: Command = {
@@ -32,7 +32,7 @@ export const move: Command = {
     ['tallyman move --yes --per-file --empty-folders ~/camera/ /mnt/archive/camera/', 'without a question, file by file'],
   ],
   async run(context, args) {
-    const [source, destination] = pathsOf(args);
+    const [source, destination] = placesOf(args, 'rsync');
     if (isOnThisMachine(context.config)) requireSource(source);
     await requireYes(args, `Delete the files in ${source} once their copies in ${destination} are proved?`);
     const body = await jobBody(context.service, args, 'rsync', { source, destination });

@@ -1,0 +1,180 @@
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { EngineStopped } from '../../src/engines/engine.js';
+import { attemptName, findLeftovers } from '../../src/engines/leftovers.js';
+import { createRcloneEngine } from '../../src/engines/rclone.js';
+import { findTool } from '../../src/tools.js';
+import { Bench, copy, failureOf, makeTask } from './bench.js';
+import { crypt, serveWebdav, webdav, writeRemotes, wrongLogin } from './remote.js';
+import { listTree, makeOddTree, newFolder, noise, writeOldFile } from './trees.js';
+
+vi.setConfig({ testTimeout: 90_000 });
+
+const tool = findTool('rclone');
+if (!tool) throw new Error('These specs need rclone: install it.');
+const markers = { owner: `spec-${process.pid}`, worker: `spec-${process.pid}-worker` };
+const MEGABYTE = 1024 * 1024;
+
+/** A folder with a source, and the remotes: `dav` is somewhere else, `safe` encrypts into a folder, `near` is a folder by another name. */
+async function remotes() {
+  const folder = await newFolder();
+  const at = (name: string) => path.join(folder, name);
+  for (const name of ['source', 'served', 'near']) await mkdir(at(name));
+  const configFile = await writeRemotes({
+    dav: webdav(await serveWebdav(tool!, at('served'))),
+    safe: crypt(at('encrypted')),
+    near: { type: 'alias', remote: at('near') },
+    gone: webdav('http://127.0.0.1:9'),
+    stranger: webdav(await serveWebdav(tool!, at('served'), ['--user', 'somebody', '--pass', 'another']), wrongLogin),
+  });
+  const allowed = ['dav', 'safe', 'near', 'gone', 'stranger', 'unknown'];
+  return { at, source: at('source'), engine: createRcloneEngine({ markers, configFile, remotes: allowed }) };
+}
+
+const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
+
+describe('On a remote', () => {
+  it('a tree arrives whatever its names are, is compared byte by byte, and comes back the same but for its links', async () => {
+    const { at, source, engine } = await remotes();
+    const tree = await makeOddTree(source);
+    const task = makeTask(`${source}/`, 'dav:a/b/');
+    const run = new Bench();
+    const { warnings } = await copy(engine, task, run);
+    expect(warnings).toEqual([expect.stringContaining('.rclonelink') as unknown]);
+    const files = tree.files + tree.links;
+    expect(await engine.verify(task, 'checksum', new Bench())).toEqual({
+      method: 'bytes',
+      algorithm: null,
+      filesExpected: files,
+      filesEqual: files,
+      mismatches: 0,
+    });
+    expect(await engine.verify(task, 'size', new Bench())).toMatchObject({ method: 'size', filesEqual: files, mismatches: 0 });
+    expect(await readdir(at('served/a'))).toEqual(['b']);
+    await copy(engine, makeTask('dav:a/b', at('back')));
+    const [there, back] = [await listTree(source), await listTree(at('back/b'))];
+    const isLink = (line: string) => line.includes('link');
+    expect(back.filter((line) => !isLink(line))).toEqual(there.filter((line) => !isLink(line)));
+    expect(back.filter(isLink)).toEqual([`/folder/link.rclonelink ${Buffer.from('../elsewhere').toString('base64')}`]);
+  });
+
+  it('a second copy has nothing to do, a changed file replaces the old one, and a changed byte is found', async () => {
+    const { at, source, engine } = await remotes();
+    for (const file of ['a', 'b']) await writeOldFile(path.join(source, file), file);
+    const task = makeTask(`${source}/`, 'dav:there/');
+    await copy(engine, task);
+    expect(await engine.count(task, new Bench())).toEqual({ filesTotal: 0, bytesTotal: 0 });
+    await writeFile(path.join(source, 'a'), 'longer');
+    expect(await copy(engine, task)).toMatchObject({ filesTransferred: 1, bytesTransferred: 6 });
+    expect(await readFile(at('served/there/a'), 'utf8')).toBe('longer');
+    expect(await readdir(at('served'))).toEqual(['there']);
+    await writeFile(at('served/there/b'), 'c');
+    expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ method: 'bytes', filesEqual: 1, mismatches: 1 });
+  });
+
+  it('a single file keeps or gets its name, both ways, and is compared', async () => {
+    const { at, source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'file'), 'content');
+    for (const [from, to, file] of [
+      [path.join(source, 'file'), 'dav:', 'served/file'],
+      [path.join(source, 'file'), 'dav:folder/', 'served/folder/file'],
+      [path.join(source, 'file'), 'dav:folder/other', 'served/folder/other'],
+      ['dav:folder/other', at('here'), 'here'],
+    ] as const) {
+      const task = makeTask(from, to);
+      await copy(engine, task);
+      expect(await readFile(at(file), 'utf8')).toBe('content');
+      expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ method: 'checksum', filesEqual: 1, mismatches: 0 });
+    }
+    expect(await readdir(at('served/folder'))).toEqual(['file', 'other']);
+  });
+
+  it('no truncated file is under its final name when rclone is killed, and the next attempt completes', async () => {
+    const { at, source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'big'), noise(6 * MEGABYTE));
+    await writeOldFile(at('served/there/big'), 'the old one');
+    const task = makeTask(`${source}/`, 'dav:there/', { bandwidthLimit: 2 * MEGABYTE });
+    const run = new Bench();
+    const copying = failureOf(copy(engine, task, run));
+    await vi.waitFor(() => expect(run.numbers('bytesTransferred').at(-1)).toBeGreaterThan(2 * MEGABYTE), 20_000);
+    for (const pid of await findLeftovers({ attempt: attemptName(task) })) process.kill(pid, 'SIGKILL');
+    expect(await copying).toMatchObject({ code: 'interrupted', retriable: true });
+    expect(await listTree(at('served/there'))).toEqual([`/big ${Buffer.from('the old one').toString('base64')}`]);
+    await copy(engine, { ...task, attempt: 2, options: { ...task.options, bandwidthLimit: 0 } });
+    expect(await listTree(at('served/there'))).toEqual(await listTree(source));
+    expect(await readdir(at('served'))).toEqual(['there']);
+  });
+
+  it('progress never falls, and a stop ends everything', async () => {
+    const { at, source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'big'), noise(6 * MEGABYTE));
+    const task = makeTask(`${source}/`, 'dav:there/', { bandwidthLimit: 2 * MEGABYTE });
+    const run = new Bench();
+    const copying = copy(engine, task, run);
+    copying.catch(() => undefined);
+    await vi.waitFor(() => expect(run.numbers('percent').at(-1)).toBeGreaterThan(20), 20_000);
+    run.abort.abort();
+    await expect(copying).rejects.toThrow(EngineStopped);
+    expect(await findLeftovers({ attempt: attemptName(task) })).toEqual([]);
+    const percents = run.numbers('percent');
+    expect(percents).toEqual(sorted(percents));
+    expect(percents.at(-1)).toBeLessThan(100);
+    expect(await readdir(at('served'))).not.toContain('there');
+  });
+
+  it('that encrypts no hash is in common: nothing is called equal by checksum, the bytes are compared', async () => {
+    const { at, source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'file'), 'content');
+    const task = makeTask(`${source}/`, 'safe:');
+    await copy(engine, task);
+    expect(await readdir(at('encrypted'))).not.toContain('file');
+    expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({
+      method: 'bytes',
+      algorithm: null,
+      filesEqual: 1,
+      mismatches: 0,
+    });
+  });
+
+  it('a name that the remote cannot hold is told by its cause', async () => {
+    const { source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'x'.repeat(255)), 'content');
+    expect(await failureOf(copy(engine, makeTask(`${source}/`, 'safe:')))).toMatchObject({ code: 'name_too_long', retriable: false });
+  });
+});
+
+describe('Before a copy', () => {
+  it('a remote that is there is in order, and its room is known or not', async () => {
+    const { source, engine } = await remotes();
+    const check = (from: string, to: string) => engine.checkRemotes!(makeTask(from, to), new Bench());
+    expect(await check(source, 'dav:x')).toEqual({ freeBytes: null });
+    expect((await check(source, 'near:x')).freeBytes).toBeGreaterThan(0);
+    expect(await check('near:', '/copy')).toEqual({ freeBytes: null });
+  });
+
+  it.each([
+    ['dav:nothing/', '/copy', 'source_missing', false],
+    ['unknown:x', '/copy', 'remote_not_configured', false],
+    ['/source', 'unknown:x', 'remote_not_configured', false],
+    ['forbidden:x', '/copy', 'remote_not_allowed', false],
+    ['/source', 'forbidden:x', 'remote_not_allowed', false],
+    ['gone:x', '/copy', 'network', true],
+    ['stranger:x', '/copy', 'login_refused', false],
+    ['near:', 'near:inside', 'source_is_destination', false],
+  ])('%s to %s is refused: %s', async (from, to, code, retriable) => {
+    const { engine } = await remotes();
+    expect(await failureOf(engine.checkRemotes!(makeTask(from, to), new Bench()))).toMatchObject({ code, retriable });
+  });
+
+  it('a remote that this worker may not use is used by no step', async () => {
+    const { source, engine } = await remotes();
+    const task = makeTask(`${source}/`, 'forbidden:x');
+    const steps = [
+      engine.count(task, new Bench()),
+      engine.transfer(task, { filesTotal: 0, bytesTotal: 0 }, new Bench()),
+      engine.verify(task, 'size', new Bench()),
+    ];
+    for (const step of steps) expect(await failureOf(step)).toMatchObject({ code: 'remote_not_allowed' });
+  });
+});

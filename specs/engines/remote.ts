@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+import type { Tool } from '../../src/tools.js';
+import { newFolder } from './trees.js';
+
+/** What rclone writes for the password "secret" of a crypt remote or a user. */
+const OBSCURED = 'y1IoFGHeGHRfyTSQ4u2oKmtKtg';
+
+/** A WebDAV server on this machine, as a remote that is somewhere else. Answers its address; `folder` is what it serves. */
+export async function serveWebdav({ path: program }: Tool, folder: string, args: string[] = []): Promise<string> {
+  const child = spawn(
+    program,
+    ['serve', 'webdav', folder, '--config', '/dev/null', '--addr', '127.0.0.1:0', '--dir-cache-time', '0s', ...args],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const exited = once(child, 'exit');
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  for await (const line of createInterface({ input: child.stderr })) {
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+    if (url === undefined) continue;
+    child.stderr.resume();
+    return url;
+  }
+  throw new Error('rclone serve webdav did not start');
+}
+
+/** A configuration of rclone with these remotes, by name. */
+export async function writeRemotes(remotes: Record<string, Record<string, string>>): Promise<string> {
+  const file = path.join(await newFolder(), 'rclone.conf');
+  const sections = Object.entries(remotes).map(([name, options]) =>
+    [`[${name}]`, ...Object.entries(options).map(([option, value]) => `${option} = ${value}`)].join('\n'),
+  );
+  await writeFile(file, `${sections.join('\n\n')}\n`, { mode: 0o600 });
+  return file;
+}
+
+export const webdav = (url: string, login: Record<string, string> = {}) => ({ type: 'webdav', url, vendor: 'other', ...login });
+export const crypt = (folder: string) => ({ type: 'crypt', remote: folder, password: OBSCURED });
+export const wrongLogin = { user: 'somebody', pass: OBSCURED };

@@ -1,0 +1,59 @@
+import { remoteOf } from '../../actors/paths.js';
+import { EngineFailed, type Run, type TransferTask } from './engine.js';
+import { moveArgs, removeEmptyArgs } from './rclone-args.js';
+import { mustBeZero, type RcloneProgram } from './rclone-program.js';
+import type { RcloneRemotes } from './rclone-remotes.js';
+import { inside, nameOf, parentOf, type Sides } from './rclone-sides.js';
+import { Staging } from './staging.js';
+
+/** How the files of a copy come to their final place without standing there before they are whole. */
+export interface Arrival {
+  /** Where rclone copies to. */
+  into: string;
+  /** What is there already is not copied again. */
+  compareWith: string | null;
+  begin(): Promise<void>;
+  /** rclone is done: everything is whole. */
+  all(run: Run): Promise<void>;
+  /** rclone failed or was stopped: moves what is certainly whole, if that can be told. */
+  whole(): Promise<void>;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+export async function arrivalOf(
+  sides: Sides,
+  task: TransferTask,
+  run: Run,
+  program: RcloneProgram,
+  remotes: RcloneRemotes,
+): Promise<Arrival> {
+  const folder = sides.isFile ? (parentOf(sides.target) ?? sides.target) : sides.target;
+  // Of a single file rclone looks for the name in the source, which may be another file at the destination.
+  const compareWith = !sides.isFile || nameOf(sides.source) === nameOf(sides.target) ? folder : null;
+  if (!remoteOf(sides.target)) return localArrival(sides, new Staging(folder, task.jobId), compareWith);
+  const into = await remotes.stagingFor(sides, task, run);
+  if (into === null) return { into: sides.target, compareWith: null, begin: nothing, all: nothing, whole: nothing };
+  return {
+    into,
+    compareWith,
+    begin: nothing,
+    async all(moving) {
+      mustBeZero(await program.run(moveArgs(sides, into), task, moving));
+      await program.ask(removeEmptyArgs(sides.isFile ? (parentOf(into) ?? into) : into), task, moving).catch((error: unknown) => {
+        // A folder that was moved as a whole is not there any more.
+        if (!(error instanceof EngineFailed) || error.failure.code !== 'source_missing') throw error;
+      });
+    },
+    // Times on a remote prove nothing: the next attempt finds out what is whole, and goes on with it.
+    whole: nothing,
+  };
+}
+
+const localArrival = ({ isFile, target }: Sides, staging: Staging, compareWith: string | null): Arrival => ({
+  into: isFile ? inside(staging.files, nameOf(target)) : staging.files,
+  compareWith,
+  begin: () => staging.begin(),
+  all: () => staging.moveAll(),
+  whole: () => staging.moveWhole(),
+});

@@ -1,0 +1,87 @@
+import { overlaps, remoteOf } from '../../actors/paths.js';
+import { EngineFailed, type RemotesChecked, type Run, type TransferTask } from './engine.js';
+import { COMMON } from './rclone-args.js';
+import { notSaid, type RcloneProgram } from './rclone-program.js';
+import { inside, nameOf, parentOf, type Kind, type Sides } from './rclone-sides.js';
+import { STAGING_PREFIX } from './staging.js';
+
+/** What rclone tells of the remotes in its configuration. */
+export class RcloneRemotes {
+  readonly #program: RcloneProgram;
+  readonly #moves = new Map<string, boolean>();
+
+  constructor(program: RcloneProgram) {
+    this.#program = program;
+  }
+
+  async check(task: TransferTask, run: Run): Promise<RemotesChecked> {
+    const { source, destination } = task;
+    const configured = (await this.#program.ask(['listremotes', ...COMMON], task, run)).split('\n');
+    for (const place of [source, destination]) {
+      const name = remoteOf(place)?.name;
+      if (name === undefined || configured.includes(`${name}:`)) continue;
+      throw refusal(
+        'remote_not_configured',
+        `rclone has no remote ${name} in its configuration.`,
+        'Make it with "rclone config", for the user that runs the worker or in the file that TALLYMAN_RCLONE_CONFIG names.',
+      );
+    }
+    if (remoteOf(source) && (await this.kindOf(source, task, run)) === 'missing')
+      throw refusal('source_missing', `The source ${source} does not exist.`, 'Check the path of the source, then retry the job.');
+    if (remoteOf(source) && overlaps(source, destination))
+      throw refusal('source_is_destination', `${source} and ${destination} are or hold one another.`, 'Choose another destination.');
+    return { freeBytes: remoteOf(destination) ? await this.#freeBytes(destination, task, run) : null };
+  }
+
+  async kindOf(place: string, task: TransferTask, run: Run): Promise<Kind> {
+    const args = ['lsjson', '--stat', '--no-modtime', '--no-mimetype', ...COMMON, '--', place];
+    const said = await this.#program.ask(args, task, run).catch((error: unknown) => {
+      if (error instanceof EngineFailed && error.failure.code === 'source_missing') return 'null';
+      throw error;
+    });
+    const found = JSON.parse(said) as { IsDir?: unknown } | null;
+    if (found === null) return 'missing';
+    return found.IsDir === true ? 'folder' : 'file';
+  }
+
+  /**
+   * Where to copy to first when the remote would show a truncated file; null when
+   * it does not, or cannot rename. Beside the target: rclone moves nothing out of
+   * a folder into the folder that holds it.
+   */
+  async stagingFor({ target, isFile }: Sides, task: TransferTask, run: Run): Promise<string | null> {
+    const parent = parentOf(target);
+    if (parent === null || !(await this.#canMove(target, task, run)) || !(await this.#program.writesInPlace())) return null;
+    const folder = inside(parent, `${STAGING_PREFIX}${task.jobId}`);
+    return isFile ? inside(folder, nameOf(target)) : folder;
+  }
+
+  /** Stores of objects cannot, and show an object only when it is whole. */
+  async #canMove(place: string, task: TransferTask, run: Run): Promise<boolean> {
+    const name = remoteOf(place)?.name ?? '';
+    const known = this.#moves.get(name);
+    if (known !== undefined) return known;
+    const said = await this.#program.ask(['backend', 'features', ...COMMON, '--', `${name}:`], task, run);
+    const { Features } = JSON.parse(said) as { Features?: { Move?: unknown } };
+    if (!Features) throw notSaid(`what the remote ${name} can do`);
+    this.#moves.set(name, Features.Move === true);
+    return Features.Move === true;
+  }
+
+  async #freeBytes(place: string, task: TransferTask, run: Run): Promise<number | null> {
+    const name = remoteOf(place)?.name ?? '';
+    try {
+      const { free } = JSON.parse(await this.#program.ask(['about', '--json', ...COMMON, '--', `${name}:`], task, run)) as {
+        free?: unknown;
+      };
+      return typeof free === 'number' && free >= 0 ? free : null;
+    } catch (error) {
+      // Many cannot tell: then it is not known, which is not the same as none.
+      if (error instanceof EngineFailed && !error.failure.retriable) return null;
+      throw error;
+    }
+  }
+}
+
+const refusal = (code: string, message: string, advice: string): EngineFailed =>
+  new EngineFailed({ code, message, exitCode: null, retriable: false, advice });
