@@ -138,7 +138,7 @@ describe('completion comes from the table of commands', () => {
     return stdout.split('\n').filter(Boolean);
   };
 
-  test('commands', async () => expect(await complete('tallyman re')).toEqual(['resume', 'retry']));
+  test('commands', async () => expect(await complete('tallyman re')).toEqual(['resume', 'retry', 'reorder']));
   test('flags of the command', async () => expect(await complete('tallyman copy --ex')).toEqual(['--exclude']));
   test('values of a flag', async () => expect(await complete('tallyman copy --verify ')).toEqual(['none', 'size', 'checksum']));
   test('commands to explain', async () => expect(await complete('tallyman help wa')).toEqual(['watch']));

@@ -132,7 +132,7 @@ describe('the queue', () => {
   test('is reordered, and jobs are duplicated', async () => {
     const type = 'reordered';
     const ids: string[] = [];
-    for (const name of ['a', 'b', 'c']) ids.push((await run('create', '--type', type, '--name', name)).stdout.trim());
+    for (const name of ['a', 'b', 'c']) ids.push((await service.client.create({ type, name })).id);
     const [a = '', b = '', c = ''] = ids;
     expect((await run('reorder', c, '--before', a.slice(-8))).code).toBe(0);
     expect((await run('reorder', b, '--first')).code).toBe(0);
@@ -142,7 +142,7 @@ describe('the queue', () => {
     const { stdout } = await run('duplicate', a, '--pending', '--override', '{"name": "d"}');
     expect(await json('show', stdout.trim())).toMatchObject({ name: 'd', type, status: 'pending' });
     expect((await run('duplicate', a, '--override', 'd')).code).toBe(EXIT_CODES.usage.code);
-  });
+  }, 20_000);
 });
 
 describe('create', () => {

@@ -13,6 +13,7 @@ export const reorder: Command = {
   maxArgs: 1,
   completes: 'ids',
   summary: 'let a waiting job run earlier or later',
+  details: '"tallyman list --status queued --sort queue" shows the order in which they run.',
   options: [
     { name: 'first', describe: 'before all that wait' },
     { name: 'last', describe: 'behind all that wait now' },
@@ -21,7 +22,7 @@ export const reorder: Command = {
   ],
   examples: [
     ['tallyman reorder 8KX2M4QT --first', 'the next one to run'],
-    ['tallyman list --status queued --sort queue', 'shows the order in which they run'],
+    ['tallyman reorder 8KX2M4QT --before 3VQZ7R1B', 'and with its priority'],
   ],
   async run({ service, terminal, json }, args) {
     const to = await placeOf(service, args);
