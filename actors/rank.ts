@@ -8,12 +8,10 @@ const DIGITS = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz
  */
 export function rankBetween(low: string, high: string): string {
   let rank = '';
-  let belowHigh = false;
   for (let at = 0; ; at += 1) {
     const least = at < low.length ? DIGITS.indexOf(low.charAt(at)) : 0;
-    const most: number = belowHigh || at >= high.length ? DIGITS.length : DIGITS.indexOf(high.charAt(at));
+    const most: number = at >= high.length ? DIGITS.length : DIGITS.indexOf(high.charAt(at));
     if (most - least > 1) return rank + DIGITS.charAt(Math.floor((least + most) / 2));
     rank += DIGITS.charAt(least);
-    belowHigh ||= most > least;
   }
 }

@@ -8,7 +8,8 @@ import { EXIT_CODES } from '../exit-codes.js';
 import { jobTable } from '../job-view.js';
 import type { Terminal } from '../terminal.js';
 
-const SORTS = ['createdAt', 'updatedAt', 'name', 'priority', 'finishedAt'].flatMap((field) => [`-${field}`, field]);
+const FIELDS = ['createdAt', 'updatedAt', 'name', 'priority', 'finishedAt'];
+const SORTS = [...FIELDS.flatMap((field) => [`-${field}`, field]), 'queue'];
 
 export const list: Command = {
   name: 'list',
