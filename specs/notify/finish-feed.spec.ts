@@ -91,9 +91,8 @@ test('what is stored while the journal is read comes after it, once', async () =
   begin(1);
   const taking = heard();
   await append([finished('b')]);
-  await append([finished('c')]);
   end();
-  expect(await taking).toEqual(['a-3', 'b-3', 'c-3']);
+  expect(await taking).toEqual(['a-3', 'b-3']);
 });
 
 test('past its limit nothing more waits in memory: the rest is read from the journal', async () => {
