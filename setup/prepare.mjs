@@ -25,6 +25,7 @@ export async function prepare() {
   const { provide } = await import('./programs.mjs');
   provide('nats-server');
   provide('rsync');
+  provide('rclone');
 }
 
 /**

@@ -13,22 +13,23 @@ const ADVICE = {
   'nats-server':
     'Install nats-server 2.10 or newer ("brew install nats-server", or from https://github.com/nats-io/nats-server/releases) and put it on the PATH or name it in TALLYMAN_NATS_SERVER.',
   rsync: 'Install rsync ("brew install rsync", or with the package manager of this system).',
+  rclone: 'Install rclone ("brew install rclone", with the package manager of this system, or from https://rclone.org/downloads).',
 };
 
 /**
  * Sees to it that a program is there: the one of this machine, or one fetched
  * into `.tools` from the Debian (or Ubuntu) archive, whose signature apt checks.
  * apt works with a state of its own: nothing of the machine is changed, and no
- * root is needed. A missing rsync is said and lived with; without nats-server nothing runs.
- * @param {'nats-server' | 'rsync'} name
+ * root is needed. A missing rsync or rclone is said and lived with; without nats-server nothing runs.
+ * @param {keyof typeof ADVICE} name
  */
 export function provide(name) {
   const named = (name === 'nats-server' && process.env.TALLYMAN_NATS_SERVER) || null;
   if (findTool(name, named)) return;
   if (named) throw new Error(`TALLYMAN_NATS_SERVER is ${named}, which is not a nats-server of version 2.10 or newer.`);
-  if (hasApt()) for (const source of name === 'rsync' ? [OWN] : [...debianSources(), OWN]) if (fetchFrom(source, name)) return;
+  if (hasApt()) for (const source of name === 'nats-server' ? [...debianSources(), OWN] : [OWN]) if (fetchFrom(source, name)) return;
   if (name === 'nats-server') throw new Error(ADVICE[name]);
-  say(`no rsync: jobs of type rsync will fail until there is one. ${ADVICE[name]}`);
+  say(`no ${name}: no job of type ${name} can run until there is one. ${ADVICE[name]}`);
 }
 
 /** The browser of the specs. It takes much of a system with it, so it is installed and not unpacked. */
@@ -76,7 +77,7 @@ function configuredMirror() {
 
 /**
  * @param {Source} source
- * @param {'nats-server' | 'rsync'} name
+ * @param {keyof typeof ADVICE} name
  * @returns {boolean} whether the program is there now and runs
  */
 function fetchFrom(source, name) {

@@ -92,10 +92,11 @@ function setUp(env: NodeJS.ProcessEnv = KNOWS_DEBIAN) {
 }
 
 describe('set-up', () => {
-  test('on a bare machine builds and fetches nats-server and rsync, and says so', () => {
+  test('on a bare machine builds and fetches nats-server, rsync and rclone, and says so', () => {
     const { status, stdout } = setUp();
     expect(stdout).toMatch(/fetching nats-server from .*\n.*nats-server \d+\.\d+\.\d+ is in \.tools/);
     expect(stdout).toMatch(/fetching rsync from the package sources of this machine\n.*rsync 3\.2\.7 is in \.tools/);
+    expect(stdout).toMatch(/fetching rclone from the package sources of this machine\n.*rclone 3\.2\.7 is in \.tools/);
     expect(status).toBe(0);
   });
 
@@ -115,10 +116,11 @@ describe('set-up', () => {
   test('takes what the machine has before it fetches', async () => {
     await program('nats-server', '#!/bin/sh\necho nats-server: v2.10.0\n');
     await program('rsync', '#!/bin/sh\necho rsync version 3.2.7\n');
+    await program('rclone', '#!/bin/sh\necho rclone v1.60.1\n');
     expect(setUp({}).stdout).not.toContain('fetching');
     await program('nats-server', '#!/bin/sh\necho nats-server: v2.9.99\n');
     expect(setUp().stdout).toContain('fetching nats-server');
-    for (const name of ['nats-server', 'rsync']) await rm(path.join(bin, name));
+    for (const name of ['nats-server', 'rsync', 'rclone']) await rm(path.join(bin, name));
   });
 
   test('does not take half a fetch for a whole one', async () => {
@@ -131,6 +133,13 @@ describe('set-up', () => {
   test('goes on to the next source when one fails or has a version that is too old', () => {
     const { status, stdout } = setUp({ VERSIONS: 'stable=2.9.10 own=2.12.1' });
     expect(stdout).toContain('nats-server 2.12.1 is in .tools');
+    expect(status).toBe(0);
+  });
+
+  test('without rsync and rclone to be had sets up all the same, and says what cannot run', () => {
+    const { status, stdout } = setUp({ VERSIONS: 'sid=2.15.1' });
+    for (const name of ['rsync', 'rclone'])
+      expect(stdout).toContain(`no ${name}: no job of type ${name} can run until there is one. Install ${name}`);
     expect(status).toBe(0);
   });
 
