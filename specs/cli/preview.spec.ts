@@ -38,10 +38,8 @@ const inDestination = async () => (await readdir(path.join(folder, 'dest'))).sor
 /** What stands on the terminal when `answer` is typed. */
 async function onTerminal(words: string, answer: string): Promise<string> {
   const line = `printf '${answer}\\n' | script -qec "${process.execPath} ${MAIN} ${words}" /dev/null`;
-  const { stdout } = await promisify(execFile)('sh', ['-c', line], { cwd: folder, env: cliEnv({ dataDir, env: { TERM: 'xterm' } }) }).catch(
-    (error: { stdout: string }) => error,
-  );
-  return stdout;
+  const ended = promisify(execFile)('sh', ['-c', `${line}; true`], { cwd: folder, env: cliEnv({ dataDir, env: { TERM: 'xterm' } }) });
+  return (await ended).stdout;
 }
 
 test('copy --dry-run shows what would be done, and does nothing', async () => {

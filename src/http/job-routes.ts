@@ -12,7 +12,7 @@ import { ASK_ERRORS, CHANGE_ERRORS, bodyOf, bodyWithId, idOf, type RequestHeader
 const READ_HEADERS = ['Ask-Timeout-Ms', 'traceparent'] as const satisfies RequestHeader[];
 const CHANGE_HEADERS = [...READ_HEADERS, 'Idempotency-Key', 'If-Match'] as const satisfies RequestHeader[];
 const JOB_ERRORS = ['job_not_found', 'illegal_transition', 'version_conflict', 'idempotency_conflict'] as const satisfies ErrorCode[];
-const CREATE_ERRORS = ['path_not_allowed', 'remote_not_allowed', 'idempotency_conflict'] as const satisfies ErrorCode[];
+const CREATE_ERRORS = ['path_not_allowed', 'remote_not_allowed', 'idempotency_conflict', 'preview_stale'] as const satisfies ErrorCode[];
 const ETAG = { ETag: 'the version of the job' };
 
 const COMMANDS = ['start', 'pause', 'resume', 'cancel', 'retry'] as const;
@@ -92,7 +92,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     headers: CHANGE_HEADERS,
     body: { schema: REQUESTS.update.omit({ id: true }), required: true },
     answers: { 200: { description: 'The job', schema: ANSWERS.update, headers: ETAG } },
-    errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
+    errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
     handle: async (request, reply) => sendJob(reply, await ask(request, 'update', bodyWithId(request))),
   };
 
