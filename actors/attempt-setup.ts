@@ -70,9 +70,10 @@ const copiedProgress = (totals: Totals, copied: Copied): Progress => ({
   ...NO_PROGRESS,
   percent: 100,
   bytesTransferred: copied.bytesTransferred,
-  bytesTotal: totals.bytesTotal,
+  // The source may have grown since it was counted, or more could be read.
+  bytesTotal: Math.max(totals.bytesTotal, copied.bytesTransferred),
   filesTransferred: copied.filesTransferred,
-  filesTotal: totals.filesTotal,
+  filesTotal: Math.max(totals.filesTotal, copied.filesTransferred),
   etaSeconds: 0,
 });
 

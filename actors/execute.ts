@@ -69,12 +69,13 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
     case 'pause':
     case 'resume':
     case 'cancel':
-    case 'retry':
       return oneOrMany(context, command.body, (id) => commands.command(context, command.verb, id, command.body.ifVersion).text);
     case 'reorder':
       return reorder(context, command.body).text;
     case 'duplicate':
       return duplicate(context, command.body).text;
+    case 'retry':
+      return oneOrMany(context, command.body, (id) => commands.retry(context, id, command.body).text);
     case 'delete':
       return remove(context, command.body);
     case 'cleanup':

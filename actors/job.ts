@@ -213,6 +213,10 @@ export const jobSchema = z.object({
   verification: verificationSchema.nullable(),
   deletion: deletionSchema.nullable(),
   preview: previewLimitsSchema.nullable().describe('of a job that was created from a preview'),
+  onlyFailed: z
+    .object({ attempt: z.number().int(), files: count })
+    .nullable()
+    .describe('the next attempt takes just the files that failed in this one, and how many they are'),
   seen: seenSchema.nullable().describe('what earlier attempts saw of the two sides'),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,

@@ -75,7 +75,8 @@ export const createSchemaFor = (body: unknown): z.ZodType<CreateTransfer | Creat
 };
 
 const one = { id: id.optional(), ids: z.array(id).min(1).max(LIMITS.idsPerRequest).optional(), ifVersion };
-const command = z.strictObject(one).refine((body) => (body.id === undefined) !== (body.ids === undefined), 'give either id or ids');
+const isEither = (body: { id?: unknown; ids?: unknown }) => (body.id === undefined) !== (body.ids === undefined);
+const command = z.strictObject(one).refine(isEither, 'give either id or ids');
 
 const progressUpdate = z.strictObject({
   id,
@@ -131,7 +132,9 @@ export const REQUESTS = {
   pause: command,
   resume: command,
   cancel: command,
-  retry: command,
+  retry: z
+    .strictObject({ ...one, onlyFailed: z.boolean().optional().describe('take just the files that failed in the last attempt') })
+    .refine(isEither, 'give either id or ids'),
   delete: command,
   reorder: z.strictObject({ id, ifVersion, to: z.union([z.enum(['first', 'last']), z.strictObject({ before: id })]) }),
   duplicate: z.strictObject({

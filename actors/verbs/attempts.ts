@@ -194,7 +194,10 @@ const interrupted = (job: Job, lost: JobFailure | null, note: string | null | un
 });
 
 function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {
-  return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, finishedAt: context.nowIso }), { verb, note });
+  return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, onlyFailed: null, finishedAt: context.nowIso }), {
+    verb,
+    note,
+  });
 }
 
 /** Exponential from 1 s to 60 s, with half of it random so that many jobs do not come back at once. */

@@ -8,15 +8,35 @@ import { checkTransfer, type Transfer } from '../transfer-rules.js';
 import { checkDeadline } from './create.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
 
-type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry';
+type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel';
 
-/** start, pause, resume, cancel or retry one job. */
+/** start, pause, resume or cancel one job. */
 export function command(context: VerbContext, verb: CommandVerb, id: string, ifVersion?: number): Entry {
   const entry = requireEntry(context, id);
   requireVersion(entry.job, ifVersion);
   const status = requireNext(entry.job, verb) as Job['status'];
   if (entry.job.status === 'running') return want(context, entry, verb);
   return context.draft.put(change(context, entry.job, moved(context, status)), { verb });
+}
+
+export function retry(context: VerbContext, id: string, { ifVersion, onlyFailed }: Omit<Requests['retry'], 'id' | 'ids'>): Entry {
+  const { job } = requireEntry(context, id);
+  requireVersion(job, ifVersion);
+  const status = requireNext(job, 'retry') as Job['status'];
+  const only = onlyFailed ? failedIn(job) : null;
+  const note = only && `only the ${only.files} files that failed in attempt ${only.attempt}`;
+  return context.draft.put(change(context, job, { ...moved(context, status), onlyFailed: only }), { verb: 'retry', note });
+}
+
+/** Just these may be taken only when nothing else was left to do: else the job would be completed without it. */
+function failedIn(job: Job): NonNullable<Job['onlyFailed']> {
+  const files = job.error?.filesFailed;
+  if (job.status === 'failed' && files !== undefined) return { attempt: job.attempt, files };
+  throw new JobError(
+    'illegal_transition',
+    `The last attempt of job ${job.id} did not get as far as to leave nothing but failed files. Retry the whole job, without onlyFailed: what is copied already is not copied again.`,
+    { id: job.id, status: job.status, legal: ['retry'] },
+  );
 }
 
 /** A running job is stopped by its worker: here it is only said what is wanted. Asked again, nothing changes. */
@@ -62,8 +82,15 @@ export function update(context: VerbContext, body: Requests['update']): Entry {
   }
   const options = body.options ? mergedOptions(context, job, body.options) : job.options;
   const after = body.after ? fewerOf(job, body.after) : job.after;
-  const restart = job.status === 'running' ? restartFor(job, body.options ?? {}, options) : {};
+  const restart = job.status === 'running' ? restartFor(job, body.options ?? {}, options) : body.options ? wholeAgain(job) : {};
   return context.draft.put(change(context, job, { name, labels, priority, options, after, ...restart }), { verb: 'update' });
+}
+
+/** With other options more may be left to do than the files that failed. */
+function wholeAgain({ error }: Job): Partial<Job> {
+  if (!error) return { onlyFailed: null };
+  const { filesFailed: _stale, ...rest } = error;
+  return { onlyFailed: null, error: rest };
 }
 
 /** No program takes another limit while it runs: its attempt is given back and goes on with the new one. */

@@ -102,6 +102,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     verification: null,
     deletion: null,
     preview: transfer?.previewId === undefined ? null : readPreviewId(transfer.previewId, transfer, context.nowMs, context.digest),
+    onlyFailed: null,
     seen: null,
     version: 1,
     createdAt: context.nowIso,

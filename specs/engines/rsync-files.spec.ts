@@ -231,7 +231,10 @@ describe('a copy of given files only', () => {
       expect(namesOf(run.files, 'skipped')).toEqual(['gone']);
       expect(warnings).toEqual([expect.stringContaining('"gone"') as unknown]);
       for (const { text } of run.lines.filter(({ stream }) => stream === 'worker')) expect(text).not.toContain('beside/c');
-      expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ mismatches: 2 });
+      const compared = new Bench();
+      expect(await engine.verify(task, 'checksum', compared)).toMatchObject({ mismatches: 2 });
+      expect(namesOf(compared.files, 'missing')).toEqual(['beside/d', 'other']);
+      expect(namesOf(compared.files, 'equal')).toEqual(expected);
     });
   }
 

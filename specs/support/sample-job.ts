@@ -29,6 +29,7 @@ export const sampleJob = (fields: Partial<Job> = {}): Job => ({
   warnings: [],
   verification: null,
   deletion: null,
+  onlyFailed: null,
   preview: null,
   seen: null,
   version: 1,

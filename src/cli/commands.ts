@@ -4,6 +4,7 @@ import { completionFor } from './commands/completion.js';
 import { copy } from './commands/copy.js';
 import { create } from './commands/create.js';
 import { doctor } from './commands/doctor.js';
+import { files } from './commands/files.js';
 import { helpFor } from './commands/help.js';
 import { history } from './commands/history.js';
 import { list } from './commands/list.js';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly Command[] = [
   show,
   watch,
   logs,
+  files,
   history,
   manifest,
   stats,

@@ -73,7 +73,7 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
   // What a mirror left over is a difference too; nothing is deleted, since `n` stands above.
   ...(task.options.deleteExtraneous ? [DELETE] : []),
   ...filters(task),
-  ...paths(whole(task)),
+  ...paths(task),
 ];
 
 /** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
@@ -127,8 +127,6 @@ function onlyThese({ only }: TransferTask): string[] {
 /** The list for `--files-from=-`. `./` keeps a name from being taken for a comment. */
 export const listFor = ({ only }: TransferTask): Buffer | undefined =>
   only && Buffer.concat(only.flatMap((name) => [Buffer.from('./'), name, Buffer.from([0])]));
-
-const whole = ({ only: _only, ...task }: TransferTask): TransferTask => task;
 
 /** An absolute path can be taken neither for an option nor for a host. */
 function paths({ source, destination, only }: TransferTask): string[] {

@@ -143,7 +143,7 @@ class RsyncEngine implements Engine {
     }
   }
 
-  async verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
+  async verify({ only: _only, ...task }: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
       const compared = new Compared(await RsyncNames.of(task), method);

@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import type { GatewayContext, GatewayTimings } from './context.js';
 import { dashboardRoutes } from './dashboard-routes.js';
 import { eventRoutes } from './event-routes.js';
+import { fileRoutes } from './file-routes.js';
 import { Guard } from './guard.js';
 import { healthRoutes } from './health-routes.js';
 import { HttpCounters } from './http-counters.js';
@@ -72,6 +73,7 @@ function routesOf(context: GatewayContext, guard: Guard): Route[] {
   const routes = [
     ...jobRoutes(context),
     ...logRoutes(context),
+    ...fileRoutes(context),
     ...eventRoutes(context),
     socketRoute,
     ...healthRoutes(context),

@@ -50,3 +50,16 @@ export const logQuerySchema = z.strictObject({
   download: z.stringbool().default(false).describe('let a browser save it as a file'),
   follow: z.stringbool().default(false).describe('server-sent events: lines as they come'),
 });
+
+const { after, attempt, outcome, text: fileText, limit: fileLimit } = READER_REQUESTS.files.shape;
+
+/** `GET /v1/jobs/{id}/files?…`. */
+export const fileQuerySchema = z.strictObject({
+  after: z.preprocess(number, after),
+  attempt: z.preprocess(number, attempt).optional(),
+  outcome: z.preprocess(listed, outcome).optional(),
+  text: fileText,
+  limit: z.preprocess(number, fileLimit.optional()).optional().describe('of format text and jsonl: all files when not given'),
+  format: z.enum(['json', 'text', 'jsonl']).optional().describe('default: what the Accept header prefers, else json'),
+  download: z.stringbool().default(false).describe('let a browser save it as a file'),
+});

@@ -18,6 +18,8 @@ const ETAG = { ETag: 'the version of the job' };
 const COMMANDS = ['start', 'pause', 'resume', 'cancel', 'retry'] as const;
 const commandBody = z.strictObject({ ifVersion: z.number().int().min(1).optional() });
 
+const retryBody = commandBody.extend({ onlyFailed: REQUESTS.retry.shape.onlyFailed });
+
 /** Everything under `/v1/jobs` but the log, and `/v1/stats`. */
 export function jobRoutes(context: GatewayContext): Route[] {
   const { client, config } = context;
@@ -206,7 +208,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     summary: `${verb.charAt(0).toUpperCase()}${verb.slice(1)} a job`,
     access: 'token',
     headers: CHANGE_HEADERS,
-    body: { schema: commandBody, required: false },
+    body: { schema: verb === 'retry' ? retryBody : commandBody, required: false },
     answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
     handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),

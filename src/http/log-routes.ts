@@ -17,7 +17,7 @@ import { ASK_ERRORS, idOf, type Route } from './route.js';
 type LogQuery = ReaderRequests['logs'];
 type Format = NonNullable<z.infer<typeof logQuerySchema>['format']>;
 
-const TYPES = { json: 'application/json', text: 'text/plain', jsonl: 'application/jsonl' } as const satisfies Record<Format, string>;
+export const TYPES = { json: 'application/json', text: 'text/plain', jsonl: 'application/jsonl' } as const satisfies Record<Format, string>;
 
 /** `/v1/jobs/{id}/log`: read, search, download and follow. */
 export function logRoutes(context: GatewayContext): Route[] {
@@ -91,7 +91,7 @@ async function* pages({ logs }: GatewayContext, query: LogQuery, limit: number, 
 
 const accepts = (request: FastifyRequest, type: string): boolean => request.headers.accept?.includes(type) ?? false;
 
-function acceptedFormat(request: FastifyRequest): Format {
+export function acceptedFormat(request: FastifyRequest): Format {
   if (accepts(request, 'application/jsonl') || accepts(request, 'application/x-ndjson')) return 'jsonl';
   // A browser that opens the address wants to read it.
   return accepts(request, TYPES.text) || accepts(request, 'text/html') ? 'text' : 'json';

@@ -9,6 +9,7 @@ import type { FileSink } from '../file-record.js';
 import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
+import { failedFiles } from './failed-files.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
 import { checkChanges, checkPreview, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
@@ -58,6 +59,7 @@ export class AttemptRun implements AttemptSteps {
   readonly #report: OutcomeReport;
   readonly #files: FileSink;
   #places: Places | null = null;
+  #only: Buffer[] | null = null;
   #source: SourceStep | null = null;
   #stepStartedAt = 0;
   #outcome: Outcome | null = null;
@@ -91,6 +93,11 @@ export class AttemptRun implements AttemptSteps {
     this.#places = await Places.check(task, this.#engine(), this.#tools.roots, this.#job?.seen ?? null, this.#runOf(run));
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
     for (const note of probe.notes) this.#say('info', note);
+    // Jobs of before this field was there lack it.
+    const onlyFailed = this.#job?.onlyFailed ?? null;
+    if (!onlyFailed) return;
+    this.#only = await failedFiles(this.#tools.client, task.jobId, onlyFailed);
+    this.#say('info', `Only the ${number(onlyFailed.files)} files that failed in attempt ${onlyFailed.attempt} are taken.`);
   }
 
   async count(run: StepRun): Promise<Totals> {
@@ -140,7 +147,7 @@ export class AttemptRun implements AttemptSteps {
       throw failed(
         'verification_failed',
         `The two sides differ: ${counts}, ${number(mismatches)} differ.`,
-        'Look in the log for the files that differ. Retry the job while nothing writes to either side; if files differ again, check the disks and the memory.',
+        `"tallyman files ${task.jobId} --outcome differs,missing" lists them (GET /v1/jobs/${task.jobId}/files?outcome=differs,missing). Retry the job while nothing writes to either side; if files differ again, check the disks and the memory.`,
       );
     }
     this.#say('info', `Verified: ${counts}${this.#took()}`);
@@ -234,10 +241,11 @@ export class AttemptRun implements AttemptSteps {
     if (!source || !destination || !options || !('verify' in options)) {
       throw failed('invalid_job', 'The job has no source and destination.', 'Create it again with both.');
     }
+    const task = { jobId: id, attempt, source, destination, options, ...(this.#only && { only: this.#only }) };
     const preview = this.#job?.preview;
-    if (!preview) return { jobId: id, attempt, source, destination, options };
+    if (!preview) return task;
     const maxDelete = Math.min(options.maxDelete ?? 0, preview.delete);
-    return { jobId: id, attempt, source, destination, options: { ...options, maxDelete }, countChanges: true };
+    return { ...task, options: { ...options, maxDelete }, countChanges: true };
   }
 
   #engine(): Engine {

@@ -14,6 +14,8 @@ import type { Terminal } from '../terminal.js';
 type Verb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry' | 'delete';
 type Result = { id: string } & ({ error: ErrorBody } | { job: Job } | { deleted: true });
 
+const ONLY_FAILED = { name: 'only-failed', describe: 'take just the files that failed in the last attempt' };
+
 function steering(name: Verb, summary: string, example: readonly [string, string]): Command {
   return {
     name,
@@ -23,12 +25,18 @@ function steering(name: Verb, summary: string, example: readonly [string, string
     maxArgs: Infinity,
     completes: 'ids',
     summary,
-    options: [{ name: 'if-version', value: 'N', describe: 'only when the job has this version still' }, ...CLIENT_OPTIONS],
+    options: [
+      ...(name === 'retry' ? [ONLY_FAILED] : []),
+      { name: 'if-version', value: 'N', describe: 'only when the job has this version still' },
+      ...CLIENT_OPTIONS,
+    ],
     examples: [example],
     async run({ service, terminal, json }, args) {
       const ifVersion = args.whole('if-version');
       const ids = await resolveIds(service, args.positionals);
-      const results = await send(await service.client(), name, ids, ifVersion);
+      const onlyFailed = name === 'retry' && args.flag('only-failed');
+      const extra = { ...(ifVersion === undefined ? {} : { ifVersion }), ...(onlyFailed ? { onlyFailed } : {}) };
+      const results = await send(await service.client(), name, ids, extra);
       if (json) terminal.json({ results });
       else for (const result of results) printResult(result, terminal);
       return exitCodeOf(results);
@@ -45,10 +53,10 @@ export const STEERING: readonly Command[] = [
   steering('delete', 'forget jobs that do not run; files stay', ['tallyman delete 8KX2M4QT', 'the job, its history and its log are gone']),
 ];
 
-async function send(client: JobClient, verb: Verb, ids: string[], ifVersion: number | undefined): Promise<Result[]> {
+async function send(client: JobClient, verb: Verb, ids: string[], extra: { ifVersion?: number; onlyFailed?: boolean }): Promise<Result[]> {
   const results: Result[] = [];
   for (let first = 0; first < ids.length; first += LIMITS.idsPerRequest) {
-    const body = { ids: ids.slice(first, first + LIMITS.idsPerRequest), ...(ifVersion === undefined ? {} : { ifVersion }) };
+    const body = { ids: ids.slice(first, first + LIMITS.idsPerRequest), ...extra };
     const answer = await client.ask(verb, body);
     if ('results' in answer) results.push(...answer.results);
   }
