@@ -9,6 +9,7 @@ import { EXIT_CODES } from '../../src/cli/exit-codes.js';
 import { resolveId } from '../../src/cli/ids.js';
 import type { Service } from '../../src/cli/service.js';
 import type { LogLine } from '../../src/log-line.js';
+import { writeRemotes } from '../engines/remote.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { ESCAPES, announce, runCli, startCli, type CliOptions } from './cli.js';
 
@@ -277,6 +278,25 @@ describe('looking', () => {
     expect(doctor.stdout).toMatch(/^ok +durability +fsynced/m);
     expect(doctor.stdout).toMatch(/^ok +rsync +\d/m);
     expect(doctor.code).toBe(0);
+  });
+
+  test('doctor shows rclone, and an allowed remote that it does not know', async () => {
+    const config = await writeRemotes({ cloud: { type: 'memory' } });
+    const { stdout } = await runCli(['doctor'], {
+      ...options,
+      env: { ...options.env, TALLYMAN_REMOTES: 'cloud,store', TALLYMAN_RCLONE_CONFIG: config },
+    });
+    expect(stdout).toMatch(/^ok +rclone +1\.\d/m);
+    expect(stdout).toMatch(/^ok +remote +cloud is allowed$/m);
+    expect(stdout).toMatch(/^warning +remote +store is allowed but not in /m);
+  });
+
+  test('create and copy take a remote for rclone, and for nothing else', async () => {
+    const refused = await run('copy', 'photos/', 'cloud:photos');
+    expect(refused.stderr).toContain('--type rclone');
+    const asked = await run('copy', '--type', 'rclone', 'photos/', 'cloud:photos');
+    expect(asked.stderr).toContain('Allow it with TALLYMAN_REMOTES');
+    for (const { code } of [refused, asked]) expect(code).toBe(EXIT_CODES.refused.code);
   });
 
   test('logs tell what was run, in order, and nothing in them steers the terminal', async () => {

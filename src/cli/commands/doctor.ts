@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { JobError } from '../../../actors/errors.js';
 import { packageVersion } from '../../package-root.js';
 import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
@@ -38,7 +40,13 @@ export const doctor: Command = {
   options: CLIENT_OPTIONS,
   examples: [['tallyman doctor', 'when something does not work']],
   async run(context) {
-    const findings = [...programs(context), ...(await rootFolders(context)), ...(await dataFolder(context)), ...(await service(context))];
+    const findings = [
+      ...programs(context),
+      ...(await remotes(context)),
+      ...(await rootFolders(context)),
+      ...(await dataFolder(context)),
+      ...(await service(context)),
+    ];
     const worst = findings.some((finding) => finding.level === 'problem') ? EXIT_CODES.failed.code : EXIT_CODES.ok.code;
     if (context.json) context.terminal.json({ version: packageVersion, ok: worst === EXIT_CODES.ok.code, findings });
     else findings.forEach((finding) => print(finding, context));
@@ -75,6 +83,26 @@ function program(name: ToolName, tool: Tool | null, missing: 'problem' | 'warnin
   const version = versionOf(tool);
   if (version === null) return { name, level: 'problem', message: `${tool.path} does not run`, advice };
   return { name, level: 'ok', message: `${version} (${tool.path})` };
+}
+
+/** Allowed remotes that rclone does not know. Nothing is asked of the remotes themselves. */
+async function remotes({ config }: Context): Promise<Finding[]> {
+  const tool = findTool('rclone');
+  if (config.remotes.length === 0 || !tool) return [];
+  const args = ['listremotes', '--config', config.rcloneConfig, '--ask-password=false'];
+  const configured = await promisify(execFile)(tool.path, args, { env: tool.env, timeout: 10_000 }).then(
+    ({ stdout }) => stdout.split('\n'),
+    (): string[] => [],
+  );
+  return config.remotes.map((name): Finding => {
+    if (configured.includes(`${name}:`)) return { name: 'remote', level: 'ok', message: `${name} is allowed` };
+    return {
+      name: 'remote',
+      level: 'warning',
+      message: `${name} is allowed but not in ${config.rcloneConfig}`,
+      advice: 'Make it with "rclone config", leave it out of TALLYMAN_REMOTES, or name another file in TALLYMAN_RCLONE_CONFIG.',
+    };
+  });
 }
 
 async function rootFolders({ config }: Context): Promise<Finding[]> {
