@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Changes } from '../../src/engines/engine.js';
 import type { RequestBody } from '../../src/job-client.js';
-import { checkPreview } from '../../src/worker/guards.js';
+import { checkPreview, lookAtSides } from '../../src/worker/guards.js';
 import { listTree, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
@@ -165,5 +165,18 @@ describe('A job that was created from a preview of two deletions', () => {
     if (passes) expect(check).not.toThrow();
     else expect(check).toThrow('Nothing was copied or deleted.');
     expect(() => checkPreview({ attempt }, undefined, shown)).toThrow();
+  });
+});
+
+it.runIf(hasOtherDisk)('What an attempt saw stays seen, and is told only when it is new', async () => {
+  const [onDisk, plain] = [await folderOnOtherDisk(), '/nowhere/at/all'];
+  const host = hostname();
+  const seen = { host, sourceMounted: false, destinationMounted: true };
+  const both = { host, sourceMounted: true, destinationMounted: true };
+  expect(await lookAtSides({ source: onDisk, destination: plain, seen })).toEqual(both);
+  expect(await lookAtSides({ source: onDisk, destination: plain, seen: both })).toBeNull();
+  expect(await lookAtSides({ source: plain, destination: plain, seen: null })).toBeNull();
+  expect(await lookAtSides({ source: onDisk, destination: plain, seen: { ...both, host: 'another' } })).toMatchObject({
+    destinationMounted: false,
   });
 });

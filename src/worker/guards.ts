@@ -28,19 +28,25 @@ export async function checkGuards(task: TransferTask, paths: RealPaths, before: 
   return said;
 }
 
-/** What this attempt sees, together with what earlier ones saw. A side that is not there is on no disk. */
+/** What this attempt sees beyond what earlier ones saw on this machine, together with that; null when it is nothing new. */
 export async function lookAtSides({ source, destination, seen }: Pick<Job, 'source' | 'destination' | 'seen'>): Promise<Seen | null> {
   if (source === null || destination === null) return null;
   const host = hostname();
-  const before = seen?.host === host ? seen : null;
-  const [now, there] = await Promise.all(
-    [source, destination].map(async (side) => remoteOf(side) === null && (await mountOf(await nearest(side))) !== null),
-  );
+  const before = seen?.host === host ? seen : { sourceMounted: false, destinationMounted: false };
+  const now = { sourceMounted: await isMounted(source), destinationMounted: await isMounted(destination) };
+  const isNew = (now.sourceMounted && !before.sourceMounted) || (now.destinationMounted && !before.destinationMounted);
+  if (!isNew) return null;
   return {
     host,
-    sourceMounted: (before?.sourceMounted ?? false) || (now ?? false),
-    destinationMounted: (before?.destinationMounted ?? false) || (there ?? false),
+    sourceMounted: before.sourceMounted || now.sourceMounted,
+    destinationMounted: before.destinationMounted || now.destinationMounted,
   };
+}
+
+/** A side that cannot be looked at is on no disk: preflight says what is wrong with it. */
+async function isMounted(side: string): Promise<boolean> {
+  if (remoteOf(side) !== null) return false;
+  return (await mountOf(await nearest(side)).catch(() => null)) !== null;
 }
 
 /** The source has no file at all, and what is in the destination would go. */
