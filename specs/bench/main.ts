@@ -10,7 +10,7 @@ import { readConfig } from '../../src/config.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { startNatsServer } from '../../src/nats/embedded-server.js';
 import { medianMs, rateOf, type MakeRequest } from './load.js';
-import { bytesBeyondJson } from './memory.js';
+import { bytesPerJob } from './memory.js';
 import { processorTimeUs } from './processor-time.js';
 
 /**
@@ -76,7 +76,7 @@ await stop(manager);
 const startedAt = performance.now();
 manager = await startManager();
 print(`start and recovery of ${await total(nc)} jobs`, `${((performance.now() - startedAt) / 1000).toFixed(2)} s`, '', '', '5 s');
-print('memory of a job beyond its JSON', `${Math.round(bytesBeyondJson(JOBS))} B`, '', '', '2048 B');
+print('memory of a job that nobody has read', `${Math.round(bytesPerJob(JOBS))} B`, '', '', '2048 B');
 
 await nc.close();
 await stop(manager);

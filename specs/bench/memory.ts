@@ -4,8 +4,8 @@ import { execute } from '../../actors/execute.js';
 import { ownOptionsSchema } from '../../actors/job.js';
 import { Leases } from '../../actors/verbs/context.js';
 
-/** Bytes that a job costs beyond its JSON, in a table of `jobs` jobs. Needs `--expose-gc`. */
-export function bytesBeyondJson(jobs: number): number {
+/** Bytes that a job costs, in a table of `jobs` jobs that nobody has read. Needs `--expose-gc`. */
+export function bytesPerJob(jobs: number): number {
   const collect = (globalThis as { gc?: () => void }).gc;
   if (!collect) throw new Error('run with --expose-gc');
   const table = new JobTable();
@@ -44,5 +44,6 @@ export function bytesBeyondJson(jobs: number): number {
     context.draft.settle(done);
   }
   collect();
-  return (process.memoryUsage().heapUsed - before - table.liveBytes) / jobs;
+  const used = process.memoryUsage().heapUsed - before;
+  return table.entries.size === jobs ? used / jobs : NaN;
 }
