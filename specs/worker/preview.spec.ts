@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makePreviewId } from '../../actors/preview-id.js';
@@ -29,6 +29,8 @@ describe('A preview', () => {
     const [source, destination] = [`${folder}/source/`, `${folder}/destination/`];
     await writeOldFile(path.join(source, 'new'), '12345');
     await writeOldFile(path.join(destination, 'old'), '1234567');
+    // Two folders made in one second would be the same by chance: that the times of a folder differ is no change to show.
+    await utimes(destination, new Date('2020-01-01T00:00:00Z'), new Date('2020-01-01T00:00:00Z'));
     return { type: 'rsync' as const, source, destination, options };
   }
   const ended = async ({ id }: Job) => {

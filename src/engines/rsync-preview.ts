@@ -13,9 +13,10 @@ export class ChangesFound {
   readonly #amounts = { create: none(), change: none(), delete: none() };
   #deletions: Hash | null = null;
 
-  /** Tells what would become of the entry. */
-  add(line: FileLine): 'create' | 'change' | 'delete' {
+  /** Tells what would become of the entry; `null` for a folder that only gets the times and rights of its source. */
+  add(line: FileLine): 'create' | 'change' | 'delete' | null {
     const change = line.change === '*' ? 'delete' : line.isNew ? 'create' : 'change';
+    if (change === 'change' && line.type === 'd') return null;
     const amount = this.#amounts[change];
     if (line.type === 'd') amount.folders++;
     else amount.files++;
@@ -53,6 +54,7 @@ export class PreviewFound {
 
   addFile(line: FileLine): void {
     const change = this.#changes.add(line);
+    if (change === null) return;
     if (change === 'delete') {
       if (this.#deleted && this.#deleted.length < LIMITS.previewSizes) this.#deleted.push(line.rawName);
       else this.#deleted = null;
