@@ -94,6 +94,25 @@ describe('The dashboard', () => {
     expect(await board.page.evaluate('window.sameDocument')).toBe(true);
   });
 
+  it('tells what a job deleted in its source, and what it kept there', async () => {
+    await own('Moved');
+    const { id, attempt } = await claim();
+    const why = 'it changed after it was proved';
+    const deletion = { filesDeleted: 3, bytesDeleted: 30, foldersDeleted: 1, filesKept: 1, kept: [{ why, files: 1 }] };
+    await service.client.ask('complete', { id, attempt, deletion });
+    await expect.poll(async () => (await textOf('Moved')).replaceAll('\u00a0', ' ')).toContain('3 files deleted in the source');
+    await board.row('Moved').getByRole('button', { name: 'Moved' }).first().click();
+    await board.page.getByText(`1: ${why}`).waitFor();
+  });
+
+  it('says that a job that stopped by an error waits for a person', async () => {
+    await own('Asks');
+    const { id, attempt } = await claim();
+    await service.client.command('pause', id);
+    await service.client.ask('fail', { id, attempt, error: { code: 'lost', message: 'The worker is gone.', retriable: true } });
+    await expect.poll(() => textOf('Asks')).toContain('waits for you');
+  });
+
   it('makes a copy from its form and shows its log and history', async () => {
     const { page } = board;
     await mkdir(path.join(service.files, 'from'), { recursive: true });

@@ -80,6 +80,7 @@ export function note(job) {
   }
   if (job.status === 'queued' && job.retryAt) return `tries again at ${moment(job.retryAt)}`;
   if (job.status === 'queued' && job.runAt && Date.parse(job.runAt) > Date.now()) return `runs at ${moment(job.runAt)}`;
+  if (job.status === 'paused' && job.error) return 'waits for you: an error stopped it';
   if (job.finishedAt) return moment(job.finishedAt);
   return '';
 }
@@ -108,6 +109,7 @@ export function figures(job) {
       ? `took ${duration((Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000)}`
       : '',
     job.status === 'completed' ? proof(job) : '',
+    gone(job),
   ]
     .filter(Boolean)
     .map((figure) => figure.replaceAll(' ', '\u00a0'))
@@ -122,6 +124,15 @@ function proof(job) {
   return v.filesEqual === v.filesExpected ? `verified by ${by}` : `${count(v.mismatches)} differ by ${by}`;
 }
 
+/** What is deleted in the source. @param {Job} job */
+function gone({ deletion }) {
+  if (!deletion || deletion.filesDeleted === 0) return '';
+  return `${deletion.filesDeleted === 1 ? '1 file' : `${count(deletion.filesDeleted)} files`} deleted in the source`;
+}
+
+/** Why files were kept in a source that was to be deleted. @param {Job} job */
+const kept = ({ deletion }) => deletion?.kept.map(({ why, files }) => `${count(files)}: ${why}`).join('\n');
+
 /** What a screen reader is told when a job reaches a new status, or nothing where that is no news. @param {Job} job */
 export function news(job) {
   return ['completed', 'failed', 'cancelled', 'paused'].includes(job.status) ? `${visible(job.name)}: ${badge(job).word}` : '';
@@ -135,6 +146,7 @@ export function facts(job) {
     ['Error', job.error && visible(job.error.message)],
     ['What to do', job.error?.advice && visible(job.error.advice)],
     ['Warnings', job.warnings.map(visible).join('\n')],
+    ['Kept in the source', kept(job)],
     ['Source', job.source !== null && visible(job.source)],
     ['Destination', job.destination !== null && visible(job.destination)],
     [
