@@ -17,13 +17,19 @@ export interface RememberedKey {
 const LATER_FIELDS: Pick<Job, 'after' | 'rank'> = { after: [], rank: null };
 
 /** Most changes are of progress, and touch no index. */
+const sameLabels = (one: Job['labels'], other: Job['labels']): boolean => one === other || JSON.stringify(one) === JSON.stringify(other);
+
+/** One record may hold several changes of a job as one: a job that stands as finished before and after may have run meanwhile. */
 const isIndexedAlike = (old: Job, job: Job): boolean =>
   old.status === job.status &&
   old.priority === job.priority &&
   old.rank === job.rank &&
   old.retryAt === job.retryAt &&
+  old.runAt === job.runAt &&
+  old.finishedAt === job.finishedAt &&
   old.after.length === job.after.length &&
   old.wanted === job.wanted &&
+  sameLabels(old.labels, job.labels) &&
   (old.options === job.options || !(hasAlarms(old) || hasAlarms(job)));
 
 /** All jobs, with what makes lists, the queue and cleanup quick. */
