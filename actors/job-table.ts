@@ -16,10 +16,12 @@ export interface RememberedKey {
 /** What jobs have that were stored by a version before these fields. */
 const LATER_FIELDS: Pick<Job, 'after' | 'rank'> = { after: [], rank: null };
 
-/** Most changes are of progress, and touch no index. */
 const sameLabels = (one: Job['labels'], other: Job['labels']): boolean => one === other || JSON.stringify(one) === JSON.stringify(other);
 
-/** One record may hold several changes of a job as one: a job that stands as finished before and after may have run meanwhile. */
+/**
+ * Most changes are of progress, and touch no index. A record that is read back may hold several changes
+ * of a job as one: a job that is finished before and after it may have run meanwhile.
+ */
 const isIndexedAlike = (old: Job, job: Job): boolean =>
   old.status === job.status &&
   old.priority === job.priority &&

@@ -11,8 +11,8 @@ const state = fc
   .record({
     status: fc.constantFrom<JobStatus>('queued', 'running', 'cancelled'),
     at: time,
-    runAt: fc.option(time, { freq: 1 }),
-    retryAt: fc.option(time, { freq: 1 }),
+    runAt: fc.option(time, { freq: 2 }),
+    retryAt: fc.option(time, { freq: 2 }),
     priority: fc.constantFrom(0, 1),
     label: fc.constantFrom('x', 'y'),
   })
