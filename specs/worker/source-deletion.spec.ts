@@ -19,10 +19,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { transferOptionsSchema } from '../../actors/job.js';
-import { EngineFailed, EngineStopped, type ListedEntry } from '../../src/engines/engine.js';
+import { EngineStopped, type ListedEntry } from '../../src/engines/engine.js';
 import { SourceDeletion, type DeletionRun } from '../../src/worker/source-deletion.js';
 import { listSource } from '../../src/worker/source-list.js';
-import { requireTwoPlaces } from '../../src/worker/two-places.js';
+import { failureOf } from '../engines/bench.js';
 import { newFolder, writeOldFile } from '../engines/trees.js';
 
 const options = transferOptionsSchema.parse({});
@@ -75,15 +75,6 @@ async function twoSides(files: Record<string, string> = { a: 'content of a', 'su
   await cp(source, target, { recursive: true, preserveTimestamps: true });
   return { folder, source, target };
 }
-
-const failureOf = async (work: Promise<unknown>) => {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(EngineFailed);
-  return (error as EngineFailed).failure;
-};
 
 /** All content of a tree by path; links by what they point to. */
 async function contents(root: string, below = ''): Promise<Map<string, string>> {
@@ -339,14 +330,6 @@ describe('Deleting a source', () => {
     const deletion = new SourceDeletion(await listed(source, target));
     expect((await failureOf(deletion.proveAll(1, new Told()))).message).toContain('one and the same file');
     await deletion.close();
-  });
-
-  it('finds out that both sides are one folder, before anything goes', async () => {
-    const { folder, source, target } = await twoSides({ a: 'a' });
-    await expect(requireTwoPlaces(source, target)).resolves.toBeUndefined();
-    await symlink(source, path.join(folder, 'again'));
-    expect(await failureOf(requireTwoPlaces(source, path.join(folder, 'again')))).toMatchObject({ code: 'source_is_destination' });
-    expect([await readdir(source), await readdir(target)]).toEqual([['a'], ['a']]);
   });
 
   it('takes no file that was changed back to its old times', async () => {

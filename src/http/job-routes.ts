@@ -15,6 +15,22 @@ const JOB_ERRORS = ['job_not_found', 'illegal_transition', 'version_conflict', '
 const CREATE_ERRORS = ['path_not_allowed', 'remote_not_allowed', 'idempotency_conflict', 'preview_stale'] as const satisfies ErrorCode[];
 const ETAG = { ETag: 'the version of the job' };
 
+/** Verbs that make a new job of one that is there. */
+const MAKERS = [
+  {
+    verb: 'verify',
+    summary: 'Compare the two sides of a finished job again',
+    makes: 'The job that compares',
+    schema: REQUESTS.verify.omit({ id: true }),
+  },
+  {
+    verb: 'duplicate',
+    summary: 'Make a new job of what this one was asked to do',
+    makes: 'The new job',
+    schema: REQUESTS.duplicate.omit({ id: true }),
+  },
+] as const;
+
 const COMMANDS = ['start', 'pause', 'resume', 'cancel', 'retry'] as const;
 const commandBody = z.strictObject({ ifVersion: z.number().int().min(1).optional() });
 
@@ -148,33 +164,18 @@ export function jobRoutes(context: GatewayContext): Route[] {
     handle: async (request, reply) => sendJson(reply, await ask(request, 'why', JSON.stringify({ id: idOf(request) }))),
   };
 
-  const verify: Route = {
+  const makers = MAKERS.map(({ verb, summary, makes, schema }): Route => ({
     method: 'POST',
-    path: '/v1/jobs/{id}/verify',
-    operationId: 'verifyJob',
-    summary: 'Compare the two sides of a finished job again',
+    path: `/v1/jobs/{id}/${verb}`,
+    operationId: `${verb}Job`,
+    summary,
     access: 'token',
     headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
-    body: { schema: REQUESTS.verify.omit({ id: true }), required: false },
-    answers: {
-      201: { description: 'The job that compares', schema: ANSWERS.verify, headers: { ...ETAG, Location: 'the path of that job' } },
-    },
+    body: { schema, required: false },
+    answers: { 201: { description: makes, schema: ANSWERS[verb], headers: { ...ETAG, Location: 'the path of that job' } } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
-    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'verify', bodyWithId(request))),
-  };
-
-  const duplicate: Route = {
-    method: 'POST',
-    path: '/v1/jobs/{id}/duplicate',
-    operationId: 'duplicateJob',
-    summary: 'Make a new job of what this one was asked to do',
-    access: 'token',
-    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
-    body: { schema: REQUESTS.duplicate.omit({ id: true }), required: false },
-    answers: { 201: { description: 'The new job', schema: ANSWERS.duplicate, headers: { ...ETAG, Location: 'the path of that job' } } },
-    errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
-    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'duplicate', bodyWithId(request))),
-  };
+    handle: async (request, reply) => sendNewJob(reply, await ask(request, verb, bodyWithId(request))),
+  }));
 
   const reorder: Route = {
     method: 'POST',
@@ -230,7 +231,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     };
   });
 
-  return [create, list, get, update, remove, progress, history, why, verify, duplicate, reorder, stats, ...commands, ...verbs];
+  return [create, list, get, update, remove, progress, history, why, ...makers, reorder, stats, ...commands, ...verbs];
 }
 
 /** Sends JSON text as it is. */

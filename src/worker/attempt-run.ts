@@ -10,6 +10,7 @@ import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { failedFiles } from './failed-files.js';
+import { number } from './number.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
 import { checkChanges, checkPreview, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
@@ -292,5 +293,3 @@ export class AttemptRun implements AttemptSteps {
     return { at: new Date().toISOString(), job, attempt, level, stream, text };
   }
 }
-
-const number = (value: number): string => value.toLocaleString('en');

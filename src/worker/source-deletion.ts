@@ -41,7 +41,7 @@ interface Proved {
  * copy, and neither it nor its copy has changed since.
  */
 export class SourceDeletion {
-  readonly #list: SourceList;
+  readonly list: SourceList;
   #run: DeletionRun = NO_RUN;
   readonly #source: FolderWalk;
   readonly #copy: FolderWalk;
@@ -56,7 +56,7 @@ export class SourceDeletion {
   #done = { filesDeleted: 0, bytesDeleted: 0, foldersDeleted: 0 };
 
   constructor(list: SourceList) {
-    this.#list = list;
+    this.list = list;
     // At least 1: an empty file is whole at once.
     this.#bytesTotal = Math.max(
       1,
@@ -73,7 +73,7 @@ export class SourceDeletion {
   }
 
   get verification(): Verification {
-    const filesExpected = this.#list.files.length - this.#gone;
+    const filesExpected = this.list.files.length - this.#gone;
     return {
       method: 'bytes',
       algorithm: 'sha256',
@@ -86,7 +86,7 @@ export class SourceDeletion {
   /** Compares every file before the first is deleted. Rejects when one is not proved: then nothing may go. */
   async proveAll(attempt: number, run: DeletionRun): Promise<Verification> {
     this.#run = run;
-    for (const file of this.#list.files) await this.#prove(file);
+    for (const file of this.list.files) await this.#prove(file);
     this.#requireAllProved(attempt, 'Nothing was deleted.');
     await this.#writeThrough(this.#proved);
     return this.verification;
@@ -103,7 +103,7 @@ export class SourceDeletion {
   async proveAndDelete(attempt: number, run: DeletionRun): Promise<Verification> {
     this.#run = run;
     let batchBytes = 0;
-    for (const file of this.#list.files) {
+    for (const file of this.list.files) {
       if (await this.#prove(file)) batchBytes += file.bytes;
       if (this.#proved.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) {
         await this.#writeThrough(this.#proved);
@@ -120,7 +120,7 @@ export class SourceDeletion {
   /** Removes the listed folders that are empty by now, the innermost first; the source folder itself stays. */
   async removeEmptyFolders(run: DeletionRun): Promise<void> {
     this.#run = run;
-    const folders = this.#list.folders.toReversed();
+    const folders = this.list.folders.toReversed();
     for (let at = 0; at < folders.length; at += BATCH_FILES) {
       this.#stopIfAsked();
       const batch = folders.slice(at, at + BATCH_FILES);
@@ -167,7 +167,7 @@ export class SourceDeletion {
           bytesTransferred: this.#bytesCompared,
           bytesTotal: this.#bytesTotal,
           filesTransferred: this.#filesEqual,
-          filesTotal: this.#list.files.length,
+          filesTotal: this.list.files.length,
           currentFile: showPath(file.path),
         });
       };
@@ -194,7 +194,7 @@ export class SourceDeletion {
   async #writeThrough(proved: readonly Proved[]): Promise<void> {
     if (proved.length === 0) return;
     await writeThrough(
-      this.#list.target,
+      this.list.target,
       proved.map(({ file, copy }) => ({ copy, place: () => this.#copyOf(file) })),
     );
   }
@@ -233,7 +233,7 @@ export class SourceDeletion {
     if (place && (await identityAt(place)) !== copy) throw wentTogether(file);
     this.#run.onProgress({
       filesTransferred: this.#done.filesDeleted,
-      filesTotal: this.#list.files.length,
+      filesTotal: this.list.files.length,
       currentFile: showPath(file.path),
     });
   }
@@ -268,7 +268,7 @@ export class SourceDeletion {
     if (first !== undefined) {
       throw failed(
         'verification_failed',
-        `${this.#differing.length} of ${this.#list.files.length} files are not proved to be copied. ${whatWasDone} The first: ${first}.`,
+        `${this.#differing.length} of ${this.list.files.length} files are not proved to be copied. ${whatWasDone} The first: ${first}.`,
         'The log names each. A further attempt compares by content before it copies; if files differ again, check the disks and the memory.',
         // The first attempt copies by size and time, those after it by content: that puts a copy right whose size and time deceive.
         attempt === 1,
@@ -277,7 +277,7 @@ export class SourceDeletion {
     if (this.#changed > 0) {
       throw failed(
         'source_changed',
-        `${this.#changed} of ${this.#list.files.length} files changed after they were listed. ${whatWasDone}`,
+        `${this.#changed} of ${this.list.files.length} files changed after they were listed. ${whatWasDone}`,
         'The job is tried again by itself; let it run while nothing writes to the source.',
         true,
       );

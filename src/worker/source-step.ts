@@ -4,6 +4,7 @@ import { BoundedRun } from '../engines/bounded-run.js';
 import type { Engine, Run, TransferTask } from '../engines/engine.js';
 import { pathOf } from '../file-record.js';
 import type { LogLine } from '../log-line.js';
+import { number } from './number.js';
 import { failed, type RealPaths } from './preflight.js';
 import { showPath } from '../show-path.js';
 import { SourceDeletion, type DeletionRun } from './source-deletion.js';
@@ -18,15 +19,12 @@ export interface SourceStepHost {
   runOf(run: StepRun): Run;
 }
 
-const number = (value: number): string => value.toLocaleString('en');
-
 /** The part of an attempt that deletes its source: listed before the copy, proved after it, then deleted. */
 export class SourceStep {
   readonly #task: TransferTask;
   readonly #options: TransferOptions['deleteSource'];
   readonly #host: SourceStepHost;
   #source: SourceDeletion | null = null;
-  #folders: { source: string; target: string } | null = null;
 
   constructor(task: TransferTask, host: SourceStepHost) {
     this.#task = task;
@@ -47,7 +45,6 @@ export class SourceStep {
     const list = await listSource(this.#task, paths, await engine.list(this.#task, this.#host.runOf(run)));
     this.#host.say('info', `Listed ${number(list.files.length)} files that may be deleted once their copies are proved.`);
     this.#source = new SourceDeletion(list);
-    this.#folders = list;
   }
 
   async proveAll(run: StepRun): Promise<Verification> {
@@ -60,7 +57,7 @@ export class SourceStep {
   /** Answers the proof when it was made on the way, file by file. */
   async delete(run: StepRun): Promise<Verification | null> {
     const perFile = this.#options.mode === 'per_file';
-    if (this.#folders) await requireTwoPlaces(this.#folders.source, this.#folders.target);
+    if (this.#source) await requireTwoPlaces(this.#source.list.source, this.#source.list.target);
     this.#host.say('info', perFile ? 'Comparing and deleting the source, file by file.' : 'Deleting the source.');
     return this.#with(run, async (source, deletionRun) => {
       const verification = perFile ? await source.proveAndDelete(this.#task.attempt, deletionRun) : null;
