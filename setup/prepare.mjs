@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -53,6 +53,8 @@ function build() {
   say('building');
   const startedAt = new Date();
   run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
+  // npm does this when it links a program, and not again when the build is made anew.
+  chmodSync(path.join(root, 'dist/src/main.js'), 0o755);
   writeFileSync(stamp, '');
   utimesSync(stamp, startedAt, startedAt); // what was changed during the build is built next time
 }

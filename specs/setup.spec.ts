@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -98,6 +98,14 @@ describe('set-up', () => {
     expect(stdout).toMatch(/fetching rsync from the package sources of this machine\n.*rsync 3\.2\.7 is in \.tools/);
     expect(stdout).toMatch(/fetching rclone from the package sources of this machine\n.*rclone 3\.2\.7 is in \.tools/);
     expect(status).toBe(0);
+  });
+
+  test('makes a program that may be run, also when the build is made anew', async () => {
+    for (let builds = 0; builds < 2; builds++) {
+      await rm(path.join(checkout, 'dist'), { recursive: true, force: true });
+      setUp();
+      await expect(access(path.join(checkout, 'dist/src/main.js'), constants.X_OK)).resolves.toBeUndefined();
+    }
   });
 
   test('has nothing to do and says nothing the second time', () => {
