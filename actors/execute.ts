@@ -69,7 +69,7 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
     case 'pause':
     case 'resume':
     case 'cancel':
-      return oneOrMany(context, command.body, (id) => commands.command(context, command.verb, id, command.body.ifVersion).text);
+      return oneOrMany(context, command.body, (id) => commands.command(context, command.verb, id, command.body).text);
     case 'reorder':
       return reorder(context, command.body).text;
     case 'duplicate':

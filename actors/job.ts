@@ -218,6 +218,8 @@ export const jobSchema = z.object({
     .nullable()
     .describe('the next attempt takes just the files that failed in this one, and how many they are'),
   seen: seenSchema.nullable().describe('what earlier attempts saw of the two sides'),
+  skipDeletion: z.boolean().optional().describe('this run deletes nothing in its source, whatever the options say'),
+  bandwidthShare: count.optional().describe('what its newest attempt got of the bandwidth limit in all, in bytes a second'),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,
   updatedAt: timestamp,
@@ -241,5 +243,5 @@ export const historyEntrySchema = z.object({
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
 
 /** Whether an interrupted job waits for a person before it goes on. */
-export const asksToResume = ({ options }: Pick<Job, 'options'>): boolean =>
-  'deleteSource' in options && (options.resume ?? (options.deleteSource.mode === 'never' ? 'auto' : 'ask')) === 'ask';
+export const asksToResume = ({ options, skipDeletion }: Pick<Job, 'options' | 'skipDeletion'>): boolean =>
+  'deleteSource' in options && (options.resume ?? (options.deleteSource.mode === 'never' || skipDeletion ? 'auto' : 'ask')) === 'ask';

@@ -48,12 +48,15 @@ const anyJob = {
   idempotencyKey,
 };
 
+const skipDeletion = z.boolean().optional().describe('delete nothing in the source in this run; the next one deletes as its options say');
+
 const transferCreate = z.strictObject({
   ...anyJob,
   type: z.enum(TRANSFER_TYPES),
   source: path,
   destination: path,
   previewId: z.string().min(1).max(400).optional().describe('run no more than this preview showed'),
+  skipDeletion,
   options: transferOptionsSchema.default(transferOptionsSchema.parse({})),
 });
 
@@ -77,6 +80,7 @@ export const createSchemaFor = (body: unknown): z.ZodType<CreateTransfer | Creat
 const one = { id: id.optional(), ids: z.array(id).min(1).max(LIMITS.idsPerRequest).optional(), ifVersion };
 const isEither = (body: { id?: unknown; ids?: unknown }) => (body.id === undefined) !== (body.ids === undefined);
 const command = z.strictObject(one).refine(isEither, 'give either id or ids');
+const run = z.strictObject({ ...one, skipDeletion }).refine(isEither, 'give either id or ids');
 
 const progressUpdate = z.strictObject({
   id,
@@ -128,12 +132,16 @@ export const REQUESTS = {
     options: z.record(z.string(), z.unknown()).optional().describe('the options to change; others stay'),
   }),
   progress: z.union([progressUpdate, z.strictObject({ updates: z.array(progressUpdate).min(1).max(LIMITS.updatesPerRequest) })]),
-  start: command,
+  start: run,
   pause: command,
-  resume: command,
+  resume: run,
   cancel: command,
   retry: z
-    .strictObject({ ...one, onlyFailed: z.boolean().optional().describe('take just the files that failed in the last attempt') })
+    .strictObject({
+      ...one,
+      skipDeletion,
+      onlyFailed: z.boolean().optional().describe('take just the files that failed in the last attempt'),
+    })
     .refine(isEither, 'give either id or ids'),
   delete: command,
   reorder: z.strictObject({ id, ifVersion, to: z.union([z.enum(['first', 'last']), z.strictObject({ before: id })]) }),
@@ -200,6 +208,7 @@ export const READER_REQUESTS = {
     stream: z.enum(['stdout', 'stderr', 'worker']).optional(),
     text: z.string().max(200).optional(),
     limit: z.number().int().min(1).max(LIMITS.logLinesPerAnswer).default(1000),
+    last: z.number().int().min(1).max(LIMITS.logLinesPerAnswer).optional().describe('of the lines that fit just the newest so many'),
     waitMs,
   }),
   files: z.strictObject({

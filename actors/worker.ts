@@ -4,6 +4,7 @@ import type { AttemptInput } from './attempt-setup.js';
 import type { AttemptSteps, Lease, Renewal } from './attempt-steps.js';
 import type { Job } from './job.js';
 import type { ProgressUpdate } from './requests.js';
+import { runOptions } from './run-options.js';
 
 /**
  * A worker: claims jobs while it has a free slot, gives each attempt an actor
@@ -89,7 +90,8 @@ interface Sent {
 }
 
 /** "Per file" proves and deletes in one go; "after verify" proves all before the first goes. */
-const stepsOf = ({ options }: Job): Pick<AttemptInput, 'copy' | 'verify' | 'deleteSource'> => {
+const stepsOf = (job: Job): Pick<AttemptInput, 'copy' | 'verify' | 'deleteSource'> => {
+  const options = runOptions(job);
   if (!('verify' in options)) return { copy: true, verify: false, deleteSource: false };
   const { mode } = options.deleteSource;
   const verify = mode === 'after_verify' || (mode === 'never' && options.verify !== 'none');

@@ -4,6 +4,7 @@ import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';
+import { requireDeletion } from '../run-options.js';
 import { checkTransfer, type Transfer } from '../transfer-rules.js';
 import { checkDeadline } from './create.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
@@ -11,21 +12,49 @@ import { change, requireEntry, requireNext, requireVersion, type VerbContext } f
 type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel';
 
 /** start, pause, resume or cancel one job. */
-export function command(context: VerbContext, verb: CommandVerb, id: string, ifVersion?: number): Entry {
+export function command(context: VerbContext, verb: CommandVerb, id: string, { ifVersion, skipDeletion }: RunRequest): Entry {
   const entry = requireEntry(context, id);
-  requireVersion(entry.job, ifVersion);
-  const status = requireNext(entry.job, verb) as Job['status'];
-  if (entry.job.status === 'running') return want(context, entry, verb);
-  return context.draft.put(change(context, entry.job, moved(context, status)), { verb });
+  const { job } = entry;
+  requireVersion(job, ifVersion);
+  const status = requireNext(job, verb) as Job['status'];
+  if (job.status === 'running' && skipDeletion !== undefined) {
+    throw new JobError('illegal_transition', `Job ${id} is still running: pause it, and say skipDeletion when it is paused.`, {
+      id,
+      status: job.status,
+    });
+  }
+  if (job.status === 'running') return want(context, entry, verb);
+  return context.draft.put(change(context, job, { ...moved(context, status), ...skipping(job, skipDeletion) }), {
+    verb,
+    note: skipDeletion ? SKIPS : null,
+  });
 }
 
-export function retry(context: VerbContext, id: string, { ifVersion, onlyFailed }: Omit<Requests['retry'], 'id' | 'ids'>): Entry {
+type RunRequest = Pick<Requests['start'], 'ifVersion' | 'skipDeletion'>;
+
+const SKIPS = 'this run deletes nothing in the source';
+
+/** What was said of the run before holds until something else is. */
+function skipping(job: Job, skipDeletion: boolean | undefined): Partial<Job> {
+  if (skipDeletion) requireDeletion(job.options, job.id);
+  return skipDeletion === undefined ? {} : { skipDeletion: skipDeletion || undefined };
+}
+
+export function retry(context: VerbContext, id: string, request: Omit<Requests['retry'], 'id' | 'ids'>): Entry {
+  const { ifVersion, onlyFailed, skipDeletion = false } = request;
   const { job } = requireEntry(context, id);
   requireVersion(job, ifVersion);
   const status = requireNext(job, 'retry') as Job['status'];
   const only = onlyFailed ? failedIn(job) : null;
-  const note = only && `only the ${only.files} files that failed in attempt ${only.attempt}`;
-  return context.draft.put(change(context, job, { ...moved(context, status), onlyFailed: only }), { verb: 'retry', note });
+  const notes = [
+    ...(only ? [`only the ${only.files} files that failed in attempt ${only.attempt}`] : []),
+    ...(skipDeletion ? [SKIPS] : []),
+  ];
+  // A new run: it deletes unless this request says otherwise.
+  return context.draft.put(change(context, job, { ...moved(context, status), ...skipping(job, skipDeletion), onlyFailed: only }), {
+    verb: 'retry',
+    note: notes.join('; ') || null,
+  });
 }
 
 /** Just these may be taken only when nothing else was left to do: else the job would be completed without it. */

@@ -6,6 +6,7 @@ import { parseRequest } from '../parse-request.js';
 import { readPreviewId } from '../preview-id.js';
 import { checkTransfer } from '../transfer-rules.js';
 import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
+import { requireDeletion } from '../run-options.js';
 import type { VerbContext } from './context.js';
 
 /** Makes one job, or finds the one that an earlier request with the same key made: the same if `asked` is. */
@@ -69,6 +70,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
   const transfer = isTransferType(body.type) ? (body as CreateTransfer) : null;
   if (transfer) checkTransfer(context, transfer);
   checkDeadline(context, body.options);
+  if (transfer?.skipDeletion) requireDeletion(body.options);
   const input = transfer ? null : ((body as CreateOwn).input ?? null);
   if (JSON.stringify(input).length > LIMITS.inputBytes) {
     throw new JobError('payload_too_large', `input: more than ${LIMITS.inputBytes} characters. Put it elsewhere and give its place.`, {
@@ -104,6 +106,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     preview: transfer?.previewId === undefined ? null : readPreviewId(transfer.previewId, transfer, context.nowMs, context.digest),
     onlyFailed: null,
     seen: null,
+    ...(transfer?.skipDeletion && { skipDeletion: true }),
     version: 1,
     createdAt: context.nowIso,
     updatedAt: context.nowIso,

@@ -310,6 +310,8 @@ describe('looking', () => {
       .map((line) => JSON.parse(line) as LogLine);
     expect(followed.map((line) => line.seq)).toEqual(followed.map((line) => line.seq).sort((a, b) => a - b));
     expect(followed.some((line) => line.text.includes('evil'))).toBe(true);
+    const tail = await run('logs', '--tail', '2', job.id);
+    expect(tail.stdout.trimEnd().split('\n')).toEqual(stdout.trimEnd().split('\n').slice(-2));
     expect((await run('logs', '--level', 'error', job.id)).stderr).toContain('No lines');
     expect((await run('logs', '01ARZ3NDEKTSV4RRFFQ69G5FAV')).code).toBe(EXIT_CODES.notFound.code);
   });

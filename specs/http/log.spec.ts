@@ -59,6 +59,21 @@ describe('the log of a job', () => {
     expect((await get(id, '', { headers: { accept: 'text/html,*/*' } })).headers['content-type']).toMatch(/^text\/plain/);
   });
 
+  it('is just its newest lines, in every form, and followed from there', async () => {
+    const { id } = await createJob(service);
+    await write(id, ['one', 'two', 'three']);
+    expect(await textsOf(id, 'last=2')).toEqual(['two', 'three']);
+    expect((await get(id, 'last=2&format=jsonl')).text.trimEnd().split('\n')).toHaveLength(2);
+    expect((await get(id, 'last=1&format=text')).text).toMatch(/three\n$/);
+    expect((await get(id, 'last=0')).problem()).toMatchObject({ status: 400, code: 'invalid_request' });
+    const rpc = await RpcClient.open(service);
+    await rpc.call('logs.follow', { id, last: 1 });
+    await write(id, ['four']);
+    const texts = () => rpc.notified<{ lines: LogLine[] }>('logs.lines').flatMap(({ lines }) => lines.map(({ text }) => text));
+    await expect.poll(texts).toEqual(['three', 'four']);
+    rpc.close();
+  });
+
   it('shows control characters escaped in text, and keeps them in JSON', async () => {
     const { id } = await createJob(service);
     const hostile = '\u001b[2J\u202egnp.exe\r\u0007<script>';

@@ -118,6 +118,29 @@ describe('reading a log', () => {
     expect(await textsOf({ stream: 'stderr' })).toEqual(['beta']);
     expect((await textsOf({ text: 'aLPHa' })).sort()).toEqual(['Alpha', 'gamma ALPHA']);
     expect(await textsOf({ text: '.*' })).toEqual([]);
+    expect(await textsOf({ text: 'alpha', last: 1 })).toEqual(['gamma ALPHA']);
+  });
+
+  test('gives just the newest lines, and the place to go on from', async () => {
+    const texts = Array.from({ length: 250 }, (_, index) => `line ${index}`);
+    for (let at = 0; at < texts.length; at += 50) await write(...texts.slice(at, at + 50).map((text) => line(text)));
+    const { lines, last } = await reader.read(query({ last: 120 }));
+    expect(lines.map(({ text }) => text)).toEqual(texts.slice(-120));
+    expect(await textsOf({ last: 1000 })).toEqual(texts);
+    await write(line('later'));
+    expect(await textsOf({ after: last })).toEqual(['later']);
+    expect(await textsOf({ after: last, last: 5 })).toEqual(['later']);
+  });
+
+  test('gives as many of the newest lines as an answer takes', async () => {
+    const long = 'x'.repeat(LIMITS.logLineBytes);
+    const count = Math.ceil(LIMITS.answerBytes / LIMITS.logLineBytes) + 10;
+    for (let at = 0; at < count; at += 10) await write(...Array.from({ length: 10 }, () => line(long)));
+    await write(line('the end'));
+    const texts = await textsOf({ last: 5000 });
+    expect(texts.at(-1)).toBe('the end');
+    expect(texts.length).toBeLessThan(count);
+    expect(texts.join('').length).toBeGreaterThan(LIMITS.answerBytes / 2);
   });
 
   test('goes page by page, each line once', async () => {

@@ -45,6 +45,7 @@ export const logQuerySchema = z.strictObject({
   stream: logs.stream,
   text: logs.text,
   limit: z.preprocess(number, logs.limit.optional()).optional().describe('of format text and jsonl: all lines when not given'),
+  last: z.preprocess(number, logs.last).optional(),
   waitMs: z.preprocess(number, logs.waitMs),
   format: z.enum(['json', 'text', 'jsonl']).optional().describe('default: what the Accept header prefers, else json'),
   download: z.stringbool().default(false).describe('let a browser save it as a file'),

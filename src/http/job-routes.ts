@@ -34,7 +34,14 @@ const MAKERS = [
 const COMMANDS = ['start', 'pause', 'resume', 'cancel', 'retry'] as const;
 const commandBody = z.strictObject({ ifVersion: z.number().int().min(1).optional() });
 
-const retryBody = commandBody.extend({ onlyFailed: REQUESTS.retry.shape.onlyFailed });
+const runBody = commandBody.extend({ skipDeletion: REQUESTS.start.shape.skipDeletion });
+const commandBodies = {
+  start: runBody,
+  pause: commandBody,
+  resume: runBody,
+  cancel: commandBody,
+  retry: runBody.extend({ onlyFailed: REQUESTS.retry.shape.onlyFailed }),
+} as const;
 
 /** Everything under `/v1/jobs` but the log, and `/v1/stats`. */
 export function jobRoutes(context: GatewayContext): Route[] {
@@ -209,7 +216,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     summary: `${verb.charAt(0).toUpperCase()}${verb.slice(1)} a job`,
     access: 'token',
     headers: CHANGE_HEADERS,
-    body: { schema: verb === 'retry' ? retryBody : commandBody, required: false },
+    body: { schema: commandBodies[verb], required: false },
     answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
     handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),

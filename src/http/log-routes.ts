@@ -78,14 +78,14 @@ function leaving(reply: FastifyReply): AbortSignal {
 
 /** A whole log, a page at a time as the reader takes it. */
 async function* pages({ logs }: GatewayContext, query: LogQuery, limit: number, toText: (line: LogLine) => string): AsyncGenerator<string> {
-  let { after } = query;
+  let { after, last: newest } = query;
   let left = limit;
   while (left > 0) {
-    const { lines, last } = await logs.read({ ...query, after, waitMs: 0, limit: Math.min(left, LIMITS.logLinesPerAnswer) });
+    const { lines, last } = await logs.read({ ...query, after, last: newest, waitMs: 0, limit: Math.min(left, LIMITS.logLinesPerAnswer) });
     if (lines.length === 0 || last <= after) return;
     yield lines.map(toText).join('');
     left -= lines.length;
-    after = last;
+    [after, newest] = [last, undefined];
   }
 }
 

@@ -38,12 +38,13 @@ export class LogReader {
 
   /**
    * The lines after `query.after` that fit, the oldest first, at most
-   * `query.limit` and about `LIMITS.answerBytes`. When there is none yet it waits
+   * `query.limit` and about `LIMITS.answerBytes`; with `query.last` the newest
+   * so many, for which all are read through. When there is none yet it waits
    * up to `waitMs` for the first. A job without a log has no lines. `signal` ends
    * the waiting. Throws `unavailable` and `overloaded`.
    */
   async read(query: LogQuery, signal?: AbortSignal): Promise<LogPage> {
-    const page = new Page(query);
+    const page = query.last === undefined ? new Page(query) : new LastPage(query, query.last);
     const done = deferred<true>();
     const isEnough = (left: number): boolean => page.isFull || (left === 0 && (page.lines.length > 0 || query.waitMs === 0));
     const { started, stop } = this.#tail(query, (lines, left) => {
@@ -66,12 +67,17 @@ export class LogReader {
   }
 
   /**
-   * Hands over the lines after `query.after` that fit, then every new one, in
+   * Hands over the lines after `query.after` that fit (with `query.last` the newest of them), then every new one, in
    * order and once, until stopped; through reconnects. `limit` and `waitMs` are
    * not looked at: for a long log, `read` its pages first and follow from `last`.
    * A sink that throws is dropped. Throws `unavailable` and `overloaded`.
    */
-  async follow(query: LogQuery, sink: (lines: LogLine[]) => void): Promise<{ stop(): void }> {
+  async follow({ last: newest, ...query }: LogQuery, sink: (lines: LogLine[]) => void): Promise<{ stop(): void }> {
+    if (newest !== undefined) {
+      const { lines, last } = await this.read({ ...query, last: newest, waitMs: 0 });
+      if (lines.length > 0) sink(lines);
+      return this.follow({ ...query, after: last }, sink);
+    }
     const fits = fitting(query);
     const { started, stop } = this.#tail(query, (lines) => {
       const fit = lines.filter(fits);
@@ -120,12 +126,14 @@ export class LogReader {
   }
 }
 
+const bytesOf = ({ text }: LogLine): number => Buffer.byteLength(text) + FIELDS_BYTES;
+
 /** What `read` gathers. */
 class Page {
   readonly lines: LogLine[] = [];
   readonly #fits: (line: LogLine) => boolean;
   readonly #limit: number;
-  #bytes = 0;
+  protected bytes = 0;
   last: number;
 
   constructor(query: LogQuery) {
@@ -135,7 +143,7 @@ class Page {
   }
 
   get isFull(): boolean {
-    return this.lines.length >= this.#limit || this.#bytes >= LIMITS.answerBytes;
+    return this.lines.length >= this.#limit || this.bytes >= LIMITS.answerBytes;
   }
 
   add(lines: readonly LogLine[]): void {
@@ -144,8 +152,30 @@ class Page {
       this.last = line.seq;
       if (!this.#fits(line)) continue;
       this.lines.push(line);
-      this.#bytes += Buffer.byteLength(line.text) + FIELDS_BYTES;
+      this.bytes += bytesOf(line);
     }
+  }
+}
+
+/** The newest lines: older ones make room for them. */
+class LastPage extends Page {
+  readonly #newest: number;
+
+  constructor(query: LogQuery, newest: number) {
+    super(query);
+    this.#newest = newest;
+  }
+
+  override get isFull(): boolean {
+    return false;
+  }
+
+  override add(lines: readonly LogLine[]): void {
+    super.add(lines);
+    let old = Math.max(0, this.lines.length - this.#newest);
+    for (const line of this.lines.slice(0, old)) this.bytes -= bytesOf(line);
+    for (; this.bytes > LIMITS.answerBytes && old < this.lines.length - 1; old += 1) this.bytes -= bytesOf(this.lines[old] as LogLine);
+    this.lines.splice(0, old);
   }
 }
 

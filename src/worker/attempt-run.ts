@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AttemptSteps, Copied, Outcome, Renewal, StepRun, Totals } from '../../actors/attempt-steps.js';
 import type { Deletion, Job, JobFailure, Verification } from '../../actors/job.js';
+import { runOptions } from '../../actors/run-options.js';
 import type { AttemptId } from '../../actors/worker.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
 import type { Keeper } from '../engines/keeper.js';
@@ -14,7 +15,7 @@ import { number } from './number.js';
 import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
 import { checkChanges, checkPreview, lookAtSides } from './guards.js';
 import { withStallWatch } from './stall-watch.js';
-import { SourceStep, keptWarnings } from './source-step.js';
+import { SourceStep, keptWarnings, skippedDeletion } from './source-step.js';
 import { Places } from './places.js';
 import { failed } from './preflight.js';
 
@@ -216,7 +217,7 @@ export class AttemptRun implements AttemptSteps {
 
   /** What was deleted is told however the attempt ends. */
   #withDeletion(outcome: Outcome): Outcome & { deletion?: Deletion } {
-    const deletion = this.#source?.deletion;
+    const deletion = this.#source?.deletion ?? skippedDeletion(this.#job, outcome);
     if (!deletion) return outcome;
     if (outcome.verb !== 'complete') return { ...outcome, deletion };
     return { ...outcome, warnings: [...outcome.warnings, ...keptWarnings(deletion)].slice(0, WARNINGS), deletion };
@@ -238,12 +239,13 @@ export class AttemptRun implements AttemptSteps {
 
   #task(): TransferTask {
     const { id, attempt } = this.#attempt;
-    const { source, destination, options } = this.#job ?? {};
+    const { source, destination } = this.#job ?? {};
+    const options = this.#job && runOptions(this.#job);
     if (!source || !destination || !options || !('verify' in options)) {
       throw failed('invalid_job', 'The job has no source and destination.', 'Create it again with both.');
     }
     const task = { jobId: id, attempt, source, destination, options, ...(this.#only && { only: this.#only }) };
-    const preview = this.#job?.preview;
+    const { preview } = this.#job;
     if (!preview) return task;
     const maxDelete = Math.min(options.maxDelete ?? 0, preview.delete);
     return { ...task, options: { ...options, maxDelete }, countChanges: true };

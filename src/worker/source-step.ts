@@ -1,5 +1,5 @@
-import type { StepRun } from '../../actors/attempt-steps.js';
-import type { Deletion, TransferOptions, Verification } from '../../actors/job.js';
+import type { Outcome, StepRun } from '../../actors/attempt-steps.js';
+import type { Deletion, Job, TransferOptions, Verification } from '../../actors/job.js';
 import { BoundedRun } from '../engines/bounded-run.js';
 import type { Engine, Run, TransferTask } from '../engines/engine.js';
 import { pathOf } from '../file-record.js';
@@ -110,6 +110,14 @@ export class SourceStep {
       );
     }
   }
+}
+
+/** Of a run that was asked to delete nothing: everything is kept. */
+export function skippedDeletion(job: Job | null, outcome: Outcome): Deletion | null {
+  if (!job?.skipDeletion || outcome.verb !== 'complete') return null;
+  const files = outcome.verification?.filesExpected ?? 0;
+  const kept = [{ why: 'the deletion was skipped in this run, as asked', files }];
+  return { filesDeleted: 0, bytesDeleted: 0, foldersDeleted: 0, filesKept: files, kept };
 }
 
 /** What a person reads of what was left. */

@@ -28,10 +28,12 @@ export const logs: Command = {
     { name: 'level', value: 'LEVEL', choices: LEVELS, describe: `this and what is graver: ${LEVELS.join(', ')}` },
     { name: 'text', value: 'TEXT', describe: 'only lines with this in them' },
     { name: 'attempt', value: 'N', describe: 'only of this attempt' },
+    { name: 'tail', short: 'n', value: 'N', describe: 'just the last N lines, of those that fit the other flags' },
     ...CLIENT_OPTIONS,
   ],
   examples: [
     ['tallyman logs --follow 8KX2M4QT', 'as it runs'],
+    ['tallyman logs --tail 20 8KX2M4QT', 'how it ended'],
     ['tallyman logs --level warning --attempt 2 8KX2M4QT', 'what went wrong in the second attempt'],
   ],
   async run(context, args) {
@@ -48,19 +50,26 @@ function queryOf(args: Args, id: string): RequestBody<'logs'> {
   if (attempt !== undefined && attempt < 1) throw usageError('--attempt counts from 1.');
   const level = args.text('level') as LogLine['level'] | undefined;
   const text = args.text('text');
+  const last = args.whole('tail');
+  if (last === 0) throw usageError('--tail counts from 1.');
   return {
     id,
     ...(attempt === undefined ? {} : { attempt }),
     ...(level === undefined ? {} : { level }),
     ...(text === undefined ? {} : { text }),
+    ...(last === undefined ? {} : { last }),
   };
 }
+
+/** Of what was there at the beginning just the newest lines, then every one. */
+const pageAfter = (query: RequestBody<'logs'>, after: number): RequestBody<'logs'> =>
+  after === 0 ? query : { ...query, after, last: undefined };
 
 async function readLines(context: Context, query: RequestBody<'logs'>): Promise<number> {
   const client = await context.service.client();
   let count = 0;
   for (let last = 0; ;) {
-    const { lines, last: read } = await client.ask('logs', { ...query, after: last });
+    const { lines, last: read } = await client.ask('logs', pageAfter(query, last));
     if (lines.length === 0) return count;
     printLines(context, lines);
     count += lines.length;
@@ -75,7 +84,7 @@ async function followLines(context: Context, query: RequestBody<'logs'>): Promis
     const { finished, answer } = await patiently(context.service, context.say, async (client) => {
       const finished = isFinished(await client.get(query.id));
       const waitMs = finished ? 0 : WAIT_MS;
-      return { finished, answer: await client.ask('logs', { ...query, after: last, waitMs }, { timeoutMs: 2 * WAIT_MS }) };
+      return { finished, answer: await client.ask('logs', { ...pageAfter(query, last), waitMs }, { timeoutMs: 2 * WAIT_MS }) };
     });
     if (finished && answer.lines.length === 0) return count;
     printLines(context, answer.lines);

@@ -3,7 +3,7 @@ import type { Job } from '../../../actors/job.js';
 import { LIMITS } from '../../../actors/limits.js';
 import type { JobClient } from '../../job-client.js';
 import { CLIENT_OPTIONS } from '../args.js';
-import type { Command } from '../command.js';
+import type { Command, Option } from '../command.js';
 import { EXIT_CODES, exitCodeOfError } from '../exit-codes.js';
 import { resolveIds } from '../ids.js';
 import { shortId, statusStyles, statusWords } from '../job-view.js';
@@ -15,6 +15,12 @@ type Verb = 'start' | 'pause' | 'resume' | 'cancel' | 'retry' | 'delete';
 type Result = { id: string } & ({ error: ErrorBody } | { job: Job } | { deleted: true });
 
 const ONLY_FAILED = { name: 'only-failed', describe: 'take just the files that failed in the last attempt' };
+const SKIP_DELETION = { name: 'skip-deletion', describe: 'copy and verify, but delete nothing in the source in this run' };
+const MORE_OPTIONS: Partial<Record<Verb, readonly Option[]>> = {
+  start: [SKIP_DELETION],
+  resume: [SKIP_DELETION],
+  retry: [ONLY_FAILED, SKIP_DELETION],
+};
 
 function steering(name: Verb, summary: string, example: readonly [string, string]): Command {
   return {
@@ -26,7 +32,7 @@ function steering(name: Verb, summary: string, example: readonly [string, string
     completes: 'ids',
     summary,
     options: [
-      ...(name === 'retry' ? [ONLY_FAILED] : []),
+      ...(MORE_OPTIONS[name] ?? []),
       { name: 'if-version', value: 'N', describe: 'only when the job has this version still' },
       ...CLIENT_OPTIONS,
     ],
@@ -34,8 +40,11 @@ function steering(name: Verb, summary: string, example: readonly [string, string
     async run({ service, terminal, json }, args) {
       const ifVersion = args.whole('if-version');
       const ids = await resolveIds(service, args.positionals);
-      const onlyFailed = name === 'retry' && args.flag('only-failed');
-      const extra = { ...(ifVersion === undefined ? {} : { ifVersion }), ...(onlyFailed ? { onlyFailed } : {}) };
+      const extra = {
+        ...(ifVersion === undefined ? {} : { ifVersion }),
+        ...(args.flag('only-failed') ? { onlyFailed: true } : {}),
+        ...(args.flag('skip-deletion') ? { skipDeletion: true } : {}),
+      };
       const results = await send(await service.client(), name, ids, extra);
       if (json) terminal.json({ results });
       else for (const result of results) printResult(result, terminal);
@@ -53,7 +62,7 @@ export const STEERING: readonly Command[] = [
   steering('delete', 'forget jobs that do not run; files stay', ['tallyman delete 8KX2M4QT', 'the job, its history and its log are gone']),
 ];
 
-async function send(client: JobClient, verb: Verb, ids: string[], extra: { ifVersion?: number; onlyFailed?: boolean }): Promise<Result[]> {
+async function send(client: JobClient, verb: Verb, ids: string[], extra: object): Promise<Result[]> {
   const results: Result[] = [];
   for (let first = 0; first < ids.length; first += LIMITS.idsPerRequest) {
     const body = { ids: ids.slice(first, first + LIMITS.idsPerRequest), ...extra };
