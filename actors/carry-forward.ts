@@ -1,5 +1,5 @@
 import { bytesAtMost, putLine } from './draft.js';
-import type { Entry } from './entry.js';
+import { putLine as scheduleLine } from './schedule-draft.js';
 import type { JobTable } from './job-table.js';
 import type { JournalState } from './journal.js';
 import type { ManagerSettings } from './manager-input.js';
@@ -42,7 +42,7 @@ export class CarryForward {
   isDue(journal: JournalState, seq: number): boolean {
     if (this.#belowSeq > 0) return true;
     if (seq < this.#restUntilSeq || this.#purgeBelow !== null) return false;
-    return journal.bytes > Math.max(this.#minBytes, FACTOR * this.#table.liveBytes);
+    return journal.bytes > Math.max(this.#minBytes, FACTOR * (this.#table.liveBytes + this.#table.schedules.liveBytes));
   }
 
   /** The next record of the pass, or `null` when there is nothing to carry now. */
@@ -52,7 +52,7 @@ export class CarryForward {
       this.#belowSeq = journal.firstSeq + Math.ceil((seq - journal.firstSeq) / 2);
       this.#keys = [...this.#table.remembered.keys()];
     }
-    const batch = this.#nextKeys() ?? this.#nextJobs();
+    const batch = this.#nextKeys() ?? this.#nextJobs() ?? this.#nextSchedules();
     if (batch) return batch;
     this.#endPass(seq);
     return null;
@@ -80,13 +80,24 @@ export class CarryForward {
   }
 
   #nextJobs(): Carried | null {
-    const carried: Entry[] = [];
-    const lines: string[] = [];
-    let bytes = 0;
-    for (const entry of this.#table.entries.values()) {
-      if (entry.sinceSeq >= this.#belowSeq) continue;
+    return this.#nextOf(this.#table.entries.values(), (entry) => {
       const line = putLine(entry, entry.notes, entry.notesDropped);
       entry.forgetText();
+      return line;
+    });
+  }
+
+  #nextSchedules(): Carried | null {
+    return this.#nextOf(this.#table.schedules.entries.values(), (entry) => scheduleLine(entry));
+  }
+
+  #nextOf<T extends { sinceSeq: number }>(entries: Iterable<T>, lineOf: (entry: T) => string): Carried | null {
+    const carried: T[] = [];
+    const lines: string[] = [];
+    let bytes = 0;
+    for (const entry of entries) {
+      if (entry.sinceSeq >= this.#belowSeq) continue;
+      const line = lineOf(entry);
       carried.push(entry);
       lines.push(line);
       bytes += bytesAtMost(line);
@@ -101,7 +112,9 @@ export class CarryForward {
 
   #endPass(seq: number): void {
     let oldest = seq;
-    for (const entry of this.#table.entries.values()) if (entry.sinceSeq < oldest) oldest = entry.sinceSeq;
+    for (const entries of [this.#table.entries, this.#table.schedules.entries]) {
+      for (const { sinceSeq } of entries.values()) if (sinceSeq < oldest) oldest = sinceSeq;
+    }
     this.#purgeBelow = Math.min(oldest, this.#belowSeq);
     this.#belowSeq = 0;
     this.#restUntilSeq = seq + 100;

@@ -2,6 +2,7 @@ import { Entry } from './entry.js';
 import type { HistoryEntry, Job } from './job.js';
 import type { JobTable } from './job-table.js';
 import type { StoredKey } from './journal.js';
+import { ScheduleDraft } from './schedule-draft.js';
 
 /** What a change adds to the job's history: who did what. */
 export interface Note {
@@ -33,7 +34,8 @@ const NO_NOTES: readonly string[] = [];
  */
 export class Draft {
   readonly table: JobTable;
-  #undo: Undo[] = [];
+  readonly schedules: ScheduleDraft;
+  #undo: (Undo | { undo(): void; bytes: number })[] = [];
   #changed = new Map<string, Changed>();
   #tombstones = new Map<string, { key: StoredKey | undefined; untilMs: number }>();
   /** Keys of the jobs that this round deleted. */
@@ -42,10 +44,14 @@ export class Draft {
 
   constructor(table: JobTable) {
     this.table = table;
+    this.schedules = new ScheduleDraft(table.schedules, (undo, text) => {
+      this.#undo.push({ undo, bytes: this.#bytes });
+      this.#bytes += bytesAtMost(text);
+    });
   }
 
   get isEmpty(): boolean {
-    return this.#changed.size === 0 && this.#tombstones.size === 0;
+    return this.#changed.size === 0 && this.#tombstones.size === 0 && this.schedules.isEmpty;
   }
 
   /** About how many bytes the record will have; never less than it will. */
@@ -83,9 +89,9 @@ export class Draft {
     this.#bytes += 128 + keyBytes(before.key);
   }
 
-  /** What an idempotency key stands for: a job that is there, or one that is gone, be it by this round. */
+  /** What an idempotency key stands for: a job or schedule that is there, or one that is gone, be it by this round. */
   findKey(key: string): { id: string; digest: string } | undefined {
-    return this.#goneKeys.get(key) ?? this.table.findKey(key);
+    return this.#goneKeys.get(key) ?? this.schedules.findKey(key) ?? this.table.findKey(key);
   }
 
   /** A place to go back to. */
@@ -94,8 +100,13 @@ export class Draft {
   }
 
   rollbackTo(mark: number): void {
-    for (const { id, before, changed, bytes } of this.#undo.splice(mark).reverse()) {
-      this.#bytes = bytes;
+    for (const step of this.#undo.splice(mark).reverse()) {
+      this.#bytes = step.bytes;
+      if ('undo' in step) {
+        step.undo();
+        continue;
+      }
+      const { id, before, changed } = step;
       this.#tombstones.delete(id);
       if (before?.key) this.#goneKeys.delete(before.key[0]);
       if (before) this.table.put(before);
@@ -107,7 +118,7 @@ export class Draft {
 
   /** The record's lines, one change each. */
   lines(): string[] {
-    const lines: string[] = [];
+    const lines: string[] = this.schedules.lines();
     for (const { entry, notes } of this.#changed.values()) lines.push(putLine(entry, notes));
     for (const [id, { key, untilMs }] of this.#tombstones) {
       lines.push(key ? `{"del":"${id}","key":${JSON.stringify(key)},"until":${untilMs}}` : `{"del":"${id}"}`);
@@ -116,7 +127,7 @@ export class Draft {
   }
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
-  settle(seq: number): { deleted: string[] } {
+  settle(seq: number): { deleted: string[]; skipped: ReturnType<ScheduleDraft['settle']>['skipped'] } {
     for (const { entry } of this.#changed.values()) {
       entry.sinceSeq ||= seq;
       entry.forgetText();
@@ -124,7 +135,9 @@ export class Draft {
     for (const [id, { key, untilMs }] of this.#tombstones) {
       if (key) this.table.remember(key, id, untilMs);
     }
-    return { deleted: [...this.#tombstones.keys()] };
+    const { gone, skipped } = this.schedules.settle(seq);
+    for (const { id, key, untilMs } of gone) if (key) this.table.remember(key, id, untilMs);
+    return { deleted: [...this.#tombstones.keys()], skipped };
   }
 }
 

@@ -12,6 +12,7 @@ export const ERROR_CATALOGUE = {
   remote_not_allowed: { status: 403, executed: 'no' },
   not_found: { status: 404, executed: 'no' },
   job_not_found: { status: 404, executed: 'no' },
+  schedule_not_found: { status: 404, executed: 'no' },
   method_not_allowed: { status: 405, executed: 'no' },
   illegal_transition: { status: 409, executed: 'no' },
   attempt_expired: { status: 409, executed: 'no' },

@@ -8,6 +8,7 @@ import { duplicate } from './verbs/duplicate.js';
 import { list } from './verbs/list.js';
 import { why } from './verbs/queue.js';
 import { reorder } from './verbs/reorder.js';
+import * as schedules from './verbs/schedules.js';
 import { verify } from './verbs/verify.js';
 
 /** One request, validated: the verb and its body. */
@@ -90,6 +91,18 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
       return attempts.fail(context, command.body).text;
     case 'release':
       return attempts.release(context, command.body).text;
+    case 'schedule_create':
+      return schedules.create(context, command.body);
+    case 'schedule_update':
+      return schedules.update(context, command.body);
+    case 'schedule_get':
+      return schedules.get(context, command.body.id);
+    case 'schedule_list':
+      return schedules.list(context, command.body);
+    case 'schedule_delete':
+      return schedules.remove(context, command.body);
+    case 'schedule_run':
+      return schedules.run(context, command.body).text;
   }
 }
 

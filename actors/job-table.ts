@@ -5,6 +5,7 @@ import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
 import { RunQueue } from './run-queue.js';
+import { ScheduleTable, scheduleEntry } from './schedule-table.js';
 
 /** An idempotency key whose job is gone: remembered for a while, so that a repeat does not make a second job. */
 export interface RememberedKey {
@@ -14,7 +15,7 @@ export interface RememberedKey {
 }
 
 /** What jobs have that were stored by a version before these fields. */
-const LATER_FIELDS: Pick<Job, 'after' | 'rank'> = { after: [], rank: null };
+const LATER_FIELDS: Pick<Job, 'after' | 'rank' | 'schedule'> = { after: [], rank: null, schedule: null };
 
 const sameLabels = (one: Job['labels'], other: Job['labels']): boolean => one === other || JSON.stringify(one) === JSON.stringify(other);
 
@@ -49,7 +50,14 @@ export class JobTable {
 
   readonly alarms = new Alarms();
 
+  readonly schedules = new ScheduleTable();
+
   readonly #idByKey = new Map<string, string>();
+
+  /** Whether the manager has something to do by itself. */
+  isDue(nowIso: string): boolean {
+    return this.alarms.isDue(nowIso) || this.schedules.isDue(nowIso);
+  }
 
   get(id: string): Entry | undefined {
     return this.entries.get(id);
@@ -107,6 +115,15 @@ export class JobTable {
   /** Takes in a record that was read back at start. */
   apply(record: JournalRecord): void {
     for (const change of record.changes) {
+      if ('schedule' in change) {
+        this.schedules.put(scheduleEntry(change.schedule, change.key, record.seq));
+        continue;
+      }
+      if ('delSchedule' in change) {
+        this.schedules.delete(change.delSchedule);
+        if (change.key) this.remember(change.key, change.delSchedule, change.until ?? 0);
+        continue;
+      }
       if ('del' in change) {
         this.delete(change.del);
         if (change.key) this.remember(change.key, change.del, change.until ?? 0);
@@ -116,7 +133,7 @@ export class JobTable {
       // A carried record brings the whole history, any other what it adds.
       const before = record.kind === 'carried' ? [] : (old?.notes ?? []);
       const notes = [...before, ...(change.notes ?? []).map((note) => JSON.stringify(note))];
-      const job = 'rank' in change.put ? change.put : { ...LATER_FIELDS, ...(change.put as Job) };
+      const job = 'schedule' in change.put ? change.put : { ...LATER_FIELDS, ...(change.put as Job) };
       const entry = new Entry({
         job,
         key: change.key ?? old?.key,
@@ -134,6 +151,7 @@ export class JobTable {
     if (isFinished(job.status)) this.finished.add(`${job.finishedAt}|${job.id}`);
     this.queue.add(job);
     this.alarms.add(job);
+    this.schedules.enterRun(job);
   }
 
   #leaveIndexes(job: Job): void {
@@ -141,5 +159,6 @@ export class JobTable {
     if (isFinished(job.status)) this.finished.delete(`${job.finishedAt}|${job.id}`);
     this.queue.remove(job);
     this.alarms.remove(job.id);
+    this.schedules.leaveRun(job);
   }
 }

@@ -195,6 +195,7 @@ export const jobSchema = z.object({
   input: z.unknown().describe('of a job for workers of one’s own: any JSON'),
   result: z.unknown().describe('what the worker gave back when it completed the job'),
   labels: z.record(z.string(), z.string()),
+  schedule: z.string().nullable().describe('the id of the schedule of which it is a run'),
   options: z.union([transferOptionsSchema, ownOptionsSchema]),
   priority: z.number().int().describe('higher runs first'),
   rank: z.string().nullable().describe('its place among those of its priority, in the order of texts; null: that of its id'),

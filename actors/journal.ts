@@ -1,4 +1,5 @@
 import type { HistoryEntry, Job } from './job.js';
+import type { Schedule, Skip } from './schedule.js';
 
 /**
  * The port of the journal: an append-only sequence of records, one commit of
@@ -70,7 +71,10 @@ export type Change =
   /** The job as it is after the change (all of it), and what the change adds to its history. `notesDropped` is of a carried one: how many older entries are not kept. */
   | { put: Job; key?: StoredKey; notes?: HistoryEntry[]; notesDropped?: number }
   /** The job is gone. Its key is remembered until `until` (ms since 1970). */
-  | { del: string; key?: StoredKey; until?: number };
+  | { del: string; key?: StoredKey; until?: number }
+  /** The schedule as it is after the change, and the runs that did not happen by it. */
+  | { schedule: Schedule; key?: StoredKey; skips?: Skip[] }
+  | { delSchedule: string; key?: StoredKey; until?: number };
 
 /** The record was certainly not stored. `reason` tells why. */
 export class AppendRefused extends Error {

@@ -19,6 +19,13 @@ export const LIMITS = {
   listMax: 1_000,
   answerBytes: 4 * 1024 * 1024,
   jobs: 1_000_000,
+  schedules: 1_000,
+  /** Of the job that a schedule makes: schedule and job stand in one journal record. */
+  scheduleJobChars: 64 * 1024,
+  cronChars: 100,
+  /** A run that comes later than this was missed; and how many missed times are told one by one. */
+  scheduleLateMs: 60_000,
+  missedTimesTold: 20,
   historyEntries: 100,
   parkedClaims: 1_024,
   waitMsMax: 60_000,

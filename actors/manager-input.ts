@@ -1,6 +1,7 @@
 import type { Journal } from './journal.js';
 import type { RunLimits } from './run-limits.js';
 import type { Allowed } from './paths.js';
+import type { NextTime } from './schedule.js';
 
 /** Everything that the manager takes from outside: its journal, clocks, randomness and settings. */
 export interface ManagerInput {
@@ -11,6 +12,7 @@ export interface ManagerInput {
   newCommitId(): string;
   random(): number;
   digest(text: string): string;
+  nextTime: NextTime;
   /** Resolves when what arrives together has arrived: the end of this turn of the event loop. */
   nextTurn(): Promise<void>;
   /** Jobs that are gone, so that their logs can go too. */

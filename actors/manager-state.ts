@@ -14,6 +14,7 @@ import * as refusals from './refusals.js';
 import { READ_VERBS } from './requests.js';
 import { claim, expire, timesUp } from './verbs/attempts.js';
 import { Leases, type VerbContext } from './verbs/context.js';
+import { runDue } from './verbs/schedule-due.js';
 
 /** An ask that was decided. Its answer, a refusal too, is held back until the journal has the changes that it was decided upon. */
 interface Decided {
@@ -75,8 +76,7 @@ export class ManagerState {
     return (
       this.mailbox.messages > 0 ||
       (this.parked.size > 0 && this.parked.canRun(this.table.queue, this.#nowIso())) ||
-      (!this.#rests &&
-        (this.#leaseIsDue() || this.table.alarms.isDue(this.#nowIso()) || this.carry.isDue(this.lead.journal, this.lead.seq)))
+      (!this.#rests && (this.#leaseIsDue() || this.table.isDue(this.#nowIso()) || this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
 
@@ -94,6 +94,7 @@ export class ManagerState {
     if (!this.#rests) {
       if (this.#leaseIsDue()) expire(context);
       timesUp(context);
+      runDue(context);
     }
     const deadlineNowMs = this.input.clock.monotonicMs();
     while (this.#decided.length < LIMITS.roundMessages) {
@@ -227,8 +228,9 @@ export class ManagerState {
     this.pending = {
       record: this.#record('commit', draft.lines()),
       settle: (seq) => {
-        const { deleted } = draft.settle(seq);
+        const { deleted, skipped } = draft.settle(seq);
         if (deleted.length > 0) this.input.onDeleted(deleted);
+        for (const { schedule, skip } of skipped) this.input.log(`schedule ${schedule.id}: no run at ${skip.at}: ${skip.why}`);
       },
       drop: () => draft.rollbackTo(0),
     };
@@ -257,7 +259,7 @@ export class ManagerState {
   }
 
   #context(draft: Draft): VerbContext {
-    const { newId, random, digest, settings, clock } = this.input;
+    const { newId, random, digest, nextTime, settings, clock } = this.input;
     const { leaseMs, recordBytesMax, roots, remotes, limits } = settings;
     const nowMs = this.#nowMs();
     return {
@@ -268,6 +270,7 @@ export class ManagerState {
       newId: () => newId(nowMs),
       random,
       digest,
+      nextTime,
       monotonicMs: clock.monotonicMs(),
       leaseMs,
       recordBytesMax,

@@ -16,13 +16,9 @@ import {
   verificationSchema,
 } from './job.js';
 import { LIMITS } from './limits.js';
+import { id, idempotencyKey, ifVersion } from './request-fields.js';
+import { SCHEDULE_REQUESTS } from './schedule-requests.js';
 
-const id = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[A-Za-z0-9_-]+$/, 'an id as create answers it');
-const ifVersion = z.number().int().min(1).optional();
 const attempt = z.number().int().min(1);
 const workerName = z
   .string()
@@ -33,7 +29,6 @@ const type = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, 'a lower-case word of a
 const waitMs = z.number().int().min(0).max(LIMITS.waitMsMax).default(0);
 const path = z.string().min(1).max(LIMITS.pathChars);
 const deletion = deletionSchema.optional().describe('what this attempt deleted in the source');
-const idempotencyKey = z.string().min(1).max(200).optional();
 
 /** Within `create_many` also `#0`, `#1` …: an earlier job of the same request. */
 const after = z.array(z.union([z.string().regex(/^#\d{1,3}$/), id])).max(LIMITS.afterPerJob);
@@ -99,6 +94,7 @@ export const REQUESTS = {
     status: z.array(z.enum(JOB_STATUSES)).max(JOB_STATUSES.length).optional(),
     type: type.optional(),
     labels: labelsSchema.optional(),
+    schedule: id.optional().describe('only runs of this schedule'),
     text: z.string().max(200).optional(),
     sort: z
       .enum([
@@ -180,6 +176,7 @@ export const REQUESTS = {
   }),
   fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional(), deletion }),
   release: z.strictObject({ id, attempt, reason: z.string().max(200).optional(), deletion }),
+  ...SCHEDULE_REQUESTS,
 } as const;
 
 export type Verb = keyof typeof REQUESTS;
@@ -187,7 +184,7 @@ export const VERBS = Object.keys(REQUESTS) as Verb[];
 export type Requests = { [V in Verb]: z.infer<(typeof REQUESTS)[V]> };
 
 /** Verbs that change nothing: safe to repeat, answered from memory. */
-export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history', 'why']);
+export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history', 'why', 'schedule_get', 'schedule_list']);
 
 /**
  * Verbs that read the journal, the logs and the files, answered by a gateway and not by

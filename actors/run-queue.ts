@@ -1,4 +1,4 @@
-import type { Job } from './job.js';
+import { isFinished, type Job } from './job.js';
 import { OrderedSet } from './ordered-set.js';
 
 /** The queued jobs: ready for a claim, by type and in the order in which they are to run, or waiting for a time or for other jobs. */
@@ -55,9 +55,12 @@ export class RunQueue {
     }
   }
 
-  /** The jobs of `after` that have not completed. */
+  /** The jobs of `after` that have not completed; runs of the same schedule need only have ended, however. */
   openOf(job: Job): readonly string[] {
-    return job.after.filter((id) => this.#jobOf(id)?.status !== 'completed');
+    return job.after.filter((id) => {
+      const other = this.#jobOf(id);
+      return other?.status !== 'completed' && !(other && isSameSchedule(job, other) && isFinished(other.status));
+    });
   }
 
   /** Ids of jobs of `type` that wait for a worker now, in the order in which they are to run. */
@@ -143,6 +146,8 @@ export class RunQueue {
     return set;
   }
 }
+
+export const isSameSchedule = (one: Job, other: Job): boolean => one.schedule !== null && one.schedule === other.schedule;
 
 /** Within its priority: by age, unless it was moved. */
 export const placeOf = ({ rank, id }: Job): string => rank ?? id;

@@ -1,6 +1,7 @@
 import type { FileCounts, HistoryEntry, Job, JobStatus } from '../actors/job.js';
 import type { ErrorBody } from '../actors/errors.js';
 import type { Reason } from '../actors/reasons.js';
+import type { Schedule } from '../actors/schedule.js';
 import type { FileRecord } from './file-record.js';
 import type { LogLine } from './log-line.js';
 
@@ -59,6 +60,9 @@ export interface Preview {
   findings: { code: string; message: string; advice: string | null }[];
 }
 
+/** A schedule with the next five times at which it is due. */
+export type ScheduleAnswer = Schedule & { next: string[] };
+
 /** The answer of every verb. Commands take one `id` and answer the job, or `ids` and answer `results`. */
 export interface Answers {
   create: Job;
@@ -85,6 +89,12 @@ export interface Answers {
   complete: Job;
   fail: Job;
   release: Job;
+  schedule_create: ScheduleAnswer;
+  schedule_update: ScheduleAnswer;
+  schedule_get: ScheduleAnswer;
+  schedule_list: { schedules: Schedule[]; nextCursor: string | null; total: number };
+  schedule_delete: { deleted: string[] };
+  schedule_run: Job;
   preview: Preview;
   changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean };
   logs: { lines: LogLine[]; last: number };

@@ -12,6 +12,7 @@ import { notServing } from '../actors/refusals.js';
 import type { ManagerInput } from '../actors/manager-input.js';
 import type { Ask } from '../actors/mailbox.js';
 import type { Config } from './config.js';
+import { nextTime } from './cron.js';
 import { sha256 } from './digest.js';
 import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
@@ -116,6 +117,7 @@ function managerInput(
     newCommitId: randomUUID,
     random,
     digest: sha256,
+    nextTime,
     nextTurn: () =>
       new Promise((resolve) => {
         setImmediate(resolve);

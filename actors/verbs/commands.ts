@@ -5,6 +5,7 @@ import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import type { Requests } from '../requests.js';
 import { requireDeletion } from '../run-options.js';
+import { isSameSchedule } from '../run-queue.js';
 import { checkTransfer, type Transfer } from '../transfer-rules.js';
 import { checkDeadline } from './create.js';
 import { change, requireEntry, requireNext, requireVersion, type VerbContext } from './context.js';
@@ -158,17 +159,18 @@ export function remove(context: VerbContext, id: string, ifVersion?: number): vo
   const { job } = requireEntry(context, id);
   requireVersion(job, ifVersion);
   requireNext(job, 'delete');
-  if (job.status === 'completed') letGo(context, id);
+  letGo(context, job);
   context.draft.delete(id, context.nowMs + LIMITS.keyMemoryMs);
 }
 
-/** A completed job that is deleted has still completed: those that wait for it need not know it any more. */
-function letGo(context: VerbContext, id: string): void {
+/** A completed job that is deleted has still completed, and any run of a schedule has ended: those that wait for it need not know it any more. */
+function letGo(context: VerbContext, gone: Job): void {
   const { table } = context.draft;
-  for (const dependent of table.queue.dependentsOf(id)) {
+  for (const dependent of table.queue.dependentsOf(gone.id)) {
     const { job } = requireEntry(context, dependent);
-    const after = job.after.filter((other) => other !== id);
-    context.draft.put(change(context, job, { after }), { verb: 'delete', note: `job ${id}, which had completed, is gone` });
+    if (gone.status !== 'completed' && !isSameSchedule(job, gone)) continue;
+    const after = job.after.filter((other) => other !== gone.id);
+    context.draft.put(change(context, job, { after }), { verb: 'delete', note: `job ${gone.id}, which was ${gone.status}, is gone` });
   }
 }
 

@@ -4,6 +4,7 @@ import { asksToResume, type Job } from '../job.js';
 import type { Entry } from '../entry.js';
 import type { RunLimits } from '../run-limits.js';
 import type { Allowed } from '../paths.js';
+import type { NextTime } from '../schedule.js';
 import { legalEvents, nextStatus, type LifecycleEvent } from '../job-lifecycle.js';
 
 /** What a verb is decided with. All of it comes from outside: the same inputs give the same changes and answer. */
@@ -18,6 +19,7 @@ export interface VerbContext extends Allowed {
   /** 0 to below 1. */
   random(): number;
   digest(text: string): string;
+  nextTime: NextTime;
   leaseMs: number;
   /** What one record may have. */
   recordBytesMax: number;
@@ -64,11 +66,11 @@ export function requireEntry(context: VerbContext, id: string): Entry {
   return entry;
 }
 
-export function requireVersion(job: Job, ifVersion: number | undefined): void {
-  if (ifVersion === undefined || ifVersion === job.version) return;
-  throw new JobError('version_conflict', `Job ${job.id} has version ${job.version} by now, not ${ifVersion}. Read it again, then decide.`, {
-    id: job.id,
-    version: job.version,
+export function requireVersion({ id, version }: Pick<Job, 'id' | 'version'>, ifVersion: number | undefined, noun = 'Job'): void {
+  if (ifVersion === undefined || ifVersion === version) return;
+  throw new JobError('version_conflict', `${noun} ${id} has version ${version} by now, not ${ifVersion}. Read it again, then decide.`, {
+    id,
+    version,
   });
 }
 

@@ -1,6 +1,7 @@
 import { JobError } from '../errors.js';
 import { NO_PROGRESS, NOT_IN_NAMES, isTransferType, ownOptionsSchema, transferOptionsSchema, type Job } from '../job.js';
 import type { Entry } from '../entry.js';
+import type { StoredKey } from '../journal.js';
 import { LIMITS } from '../limits.js';
 import { parseRequest } from '../parse-request.js';
 import { readPreviewId } from '../preview-id.js';
@@ -9,24 +10,42 @@ import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } f
 import { requireDeletion } from '../run-options.js';
 import type { VerbContext } from './context.js';
 
+/** What a job has that is the run of a schedule. */
+export interface Origin {
+  schedule: string;
+  after: string[];
+  /** For its history. */
+  note: string;
+}
+
 /** Makes one job, or finds the one that an earlier request with the same key made: the same if `asked` is. */
-export function create(context: VerbContext, body: Requests['create'], asked: object = body): Entry {
-  if (body.idempotencyKey === undefined) return insert(context, body);
-  const { idempotencyKey } = body;
+export function create(context: VerbContext, body: Requests['create'], asked: object = body, origin?: Origin): Entry {
+  const { key, id } = madeBefore(context, body.idempotencyKey, asked);
+  return id === null ? insert(context, body, key, origin) : requireMade(context, id);
+}
+
+/** The job that an earlier request made. */
+export function requireMade(context: VerbContext, id: string): Entry {
+  const entry = context.draft.table.get(id);
+  if (!entry)
+    throw new JobError('job_not_found', `The job that this key made, ${id}, has been deleted. Use a new key for a new job.`, { id });
+  return entry;
+}
+
+/** The key to store, and what an earlier request made with it: `null` when nothing was. Throws `idempotency_conflict`. */
+export function madeBefore(
+  context: VerbContext,
+  idempotencyKey: string | undefined,
+  asked: object,
+): { key: StoredKey | undefined; id: string | null } {
+  if (idempotencyKey === undefined) return { key: undefined, id: null };
   const digest = context.digest(JSON.stringify({ ...asked, idempotencyKey: undefined }));
   const known = context.draft.findKey(idempotencyKey);
-  if (!known) return insert(context, body, [idempotencyKey, digest]);
-  if (known.digest !== digest) {
-    throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for a new job.', {
-      id: known.id,
-    });
-  }
-  const entry = context.draft.table.get(known.id);
-  if (!entry)
-    throw new JobError('job_not_found', `The job that this key made, ${known.id}, has been deleted. Use a new key for a new job.`, {
-      id: known.id,
-    });
-  return entry;
+  if (!known) return { key: [idempotencyKey, digest], id: null };
+  if (known.digest === digest) return { key: undefined, id: known.id };
+  throw new JobError('idempotency_conflict', 'This idempotency key was used with another body. Use a new key for what is new.', {
+    id: known.id,
+  });
 }
 
 /** All of them or none: the first that is refused takes the others with it. */
@@ -43,13 +62,15 @@ export function createMany(context: VerbContext, { jobs, idempotencyKey }: Reque
   return `{"jobs":[${texts.join(',')}]}`;
 }
 
-function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: readonly [string, string]): Entry {
+function insert(context: VerbContext, body: CreateTransfer | CreateOwn, key?: StoredKey, origin?: Origin): Entry {
   const { draft } = context;
   if (draft.table.entries.size >= LIMITS.jobs) {
     throw new JobError('storage_failed', `The job list holds ${LIMITS.jobs} jobs and is full. Make room with "cleanup".`);
   }
   const job = newJob(context, body);
-  return draft.put(job, { verb: 'create' }, key);
+  if (!origin) return draft.put(job, { verb: 'create' }, key);
+  const { schedule, after, note } = origin;
+  return draft.put({ ...job, schedule, after }, { verb: 'create', note }, key);
 }
 
 /** Values that most jobs have in common are kept once: a hundred thousand jobs then cost less memory and less collecting. */
@@ -66,7 +87,8 @@ function shared(options: Job['options']): Job['options'] {
   return DEFAULT_OPTIONS.find((known) => known.text === text)?.options ?? options;
 }
 
-function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
+/** The job as it would be stored. Throws what `create` refuses. */
+export function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
   const transfer = isTransferType(body.type) ? (body as CreateTransfer) : null;
   if (transfer) checkTransfer(context, transfer);
   checkDeadline(context, body.options);
@@ -86,6 +108,7 @@ function newJob(context: VerbContext, body: CreateTransfer | CreateOwn): Job {
     input,
     result: null,
     labels: Object.keys(body.labels).length === 0 ? NO_LABELS : body.labels,
+    schedule: null,
     options: shared(body.options),
     priority: body.priority,
     rank: null,

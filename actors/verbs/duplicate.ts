@@ -11,10 +11,16 @@ export function duplicate(context: VerbContext, request: Requests['duplicate']):
   const { job } = requireEntry(context, id);
   const { name, type, labels, priority, source, destination, input } = job;
   const what = isTransferType(type) ? { source, destination } : { input };
-  const options = isPlain(overrides['options']) ? { ...optionsOf(job), ...overrides['options'] } : (overrides['options'] ?? optionsOf(job));
-  const merged = { name, type, labels, priority, ...what, ...overrides, options };
+  const merged = overridden({ name, type, labels, priority, ...what, options: optionsOf(job) }, overrides);
   const body = parseRequest(createSchemaFor(merged), merged, 'overrides.');
   return create(context, idempotencyKey === undefined ? body : { ...body, idempotencyKey }, request);
+}
+
+/** The body of `create` with other fields in it; of options, others. */
+export function overridden(body: Record<string, unknown>, overrides: Record<string, unknown>): Record<string, unknown> {
+  const { options } = overrides;
+  const merged = { ...body, ...overrides };
+  return isPlain(options) && isPlain(body['options']) ? { ...merged, options: { ...body['options'], ...options } } : merged;
 }
 
 /** A yes to the deletion of source files was given to the old job, and not to this one. */

@@ -116,12 +116,13 @@ function* mergedIds(sets: readonly OrderedSet[], descending: boolean, after?: st
 
 type Matcher = (job: Job) => boolean;
 
-function matcher({ type, labels, text }: Query): Matcher | null {
+function matcher({ type, labels, schedule, text }: Query): Matcher | null {
   const wantedLabels = Object.entries(labels ?? {});
-  if (type === undefined && wantedLabels.length === 0 && !text) return null;
+  if (type === undefined && schedule === undefined && wantedLabels.length === 0 && !text) return null;
   const needle = text?.toLowerCase();
   return (job) =>
     (type === undefined || job.type === type) &&
+    (schedule === undefined || job.schedule === schedule) &&
     wantedLabels.every(([key, value]) => job.labels[key] === value) &&
     (!needle || [job.name, job.id, job.source, job.destination].some((field) => field?.toLowerCase().includes(needle)));
 }

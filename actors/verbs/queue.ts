@@ -58,7 +58,9 @@ function others({ draft: { table } }: VerbContext, job: Job): Reason[] {
   const alive = open.filter((id) => !ended.includes(id));
   const stuck = `${listOf(ended)} failed, was cancelled or was deleted, and will not complete by itself: retry it, or take it out of "after" with "update".`;
   return [
-    ...(alive.length > 0 ? [reason('after', `It is to run after ${listOf(alive)} completed.`, alive)] : []),
+    ...(alive.length > 0
+      ? [reason('after', `It is to run after ${listOf(alive)} ${job.schedule === null ? 'completed' : 'ended'}.`, alive)]
+      : []),
     ...(ended.length > 0 ? [reason('after_ended', stuck, ended)] : []),
   ];
 }

@@ -21,6 +21,7 @@ export function bytesPerJob(jobs: number): number {
       newId: () => String((lastId += 1)).padStart(26, '0'),
       random: Math.random,
       digest: (text: string) => text,
+      nextTime: () => null,
       monotonicMs: 0,
       recordBytesMax: 4 * 1024 * 1024,
       leaseMs: 1000,

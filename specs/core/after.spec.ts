@@ -148,14 +148,15 @@ test('whatever is done, the jobs that may run are those whose others have comple
   );
 });
 
-test('a journal of a version that knew no "after" and no "rank" is read, and its jobs run', async () => {
+test('a journal of a version that knew no "after", no "rank" and no "schedule" is read, and its jobs run', async () => {
   const id = await make();
   const stored = manager.journal.records.flatMap(({ changes }) => changes).flatMap((change) => ('put' in change ? change.put : []));
-  for (const job of stored as { after?: unknown; rank?: unknown }[]) {
+  for (const job of stored as { after?: unknown; rank?: unknown; schedule?: unknown }[]) {
     delete job.after;
     delete job.rank;
+    delete job.schedule;
   }
   manager = await manager.restart();
-  expect(await manager.ask('get', { id })).toMatchObject({ after: [], rank: null });
+  expect(await manager.ask('get', { id })).toMatchObject({ after: [], rank: null, schedule: null });
   expect(await manager.claim()).toBe(id);
 });

@@ -5,7 +5,9 @@ import type { Job } from '../../actors/job.js';
 import { JobTable } from '../../actors/job-table.js';
 import { OrderedSet } from '../../actors/ordered-set.js';
 import type { Verb } from '../../actors/requests.js';
+import { OVERLAPS } from '../../actors/schedule.js';
 import { sampleJob } from '../support/sample-job.js';
+import { sampleSchedule } from '../support/sample-schedule.js';
 import { contentOf, recovered } from '../support/table-content.js';
 import { SimulatedJournal, type Fate } from '../support/simulated-journal.js';
 import { HandClock, settle, startSimulatedManager, type Answered } from '../support/simulated-manager.js';
@@ -31,6 +33,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'list',
         'cleanup',
         'get',
+        'schedule_create',
+        'schedule_update',
+        'schedule_run',
+        'schedule_delete',
+        'schedule_list',
       ),
       job: fc.nat(5),
       key: fc.nat(3),
@@ -58,7 +65,20 @@ function bodyOf(verb: Verb, id: string, key: number): object {
     case 'update':
       return { id, name: `n${key}` };
     case 'list':
+    case 'schedule_list':
       return { limit: 10 };
+    case 'schedule_create':
+      return {
+        name: 'every second',
+        cron: '* * * * * *',
+        overlap: OVERLAPS[key % 3],
+        job: { type: 'probe' },
+        ...(key > 0 ? { idempotencyKey: `s${key}` } : {}),
+      };
+    case 'schedule_update':
+      return { id, enabled: key > 1, name: `n${key}` };
+    case 'schedule_run':
+      return { id, ...(key > 1 ? { idempotencyKey: `r${key}` } : {}) };
     case 'cleanup':
       return { keepLast: key };
     default:
@@ -80,13 +100,20 @@ test('whatever is asked and whatever fails, what was answered is in the journal,
       free = false;
       const asked: Answered[] = [];
       const ids: string[] = ['nobody'];
+      const schedules: string[] = ['nobody'];
       for (const one of steps) {
         if (one.do === 'fate') journal.fates.push(one.fate);
         else if (one.do === 'turn') clock.turn(one.ms);
         else if (one.do === 'settle') await scheduler.waitIdle();
-        else asked.push(manager.ask(one.verb, bodyOf(one.verb, ids[one.job % ids.length] as string, one.key)));
+        else {
+          const known = one.verb.startsWith('schedule_') ? schedules : ids;
+          asked.push(manager.ask(one.verb, bodyOf(one.verb, known[one.job % known.length] as string, one.key)));
+        }
         await settle();
-        for (const { verb, answer } of asked) if (verb === 'create' && answer?.id && !ids.includes(answer.id)) ids.push(answer.id);
+        for (const { verb, answer } of asked) {
+          if (verb === 'create' && answer?.id && !ids.includes(answer.id)) ids.push(answer.id);
+          if (verb === 'schedule_create' && answer?.id && !schedules.includes(answer.id)) schedules.push(answer.id);
+        }
       }
       free = true;
       for (let rounds = 0; rounds < 40; rounds += 1) {
@@ -99,6 +126,7 @@ test('whatever is asked and whatever fails, what was answered is in the journal,
       expect(manager.isServing()).toBe(true);
       expect(contentOf(recovered(journal))).toEqual(contentOf(manager.table));
       await expectHistoryInOrder(asked, journal, carries);
+      if (!carries) expectARunForEachJob(journal);
     }),
     { numRuns: 200 },
   );
@@ -123,18 +151,35 @@ async function expectHistoryInOrder(asked: readonly Answered[], journal: Simulat
   }
 }
 
+/** Job and schedule stand in the same record: as many jobs as runs, whatever was lost on the way. */
+function expectARunForEachJob(journal: SimulatedJournal): void {
+  const runs = new Map<string, number>();
+  const jobs = new Map<string, Set<string>>();
+  const gone = new Set<string>();
+  for (const change of journal.records.flatMap(({ changes }) => changes)) {
+    if ('delSchedule' in change) gone.add(change.delSchedule);
+    if ('schedule' in change) runs.set(change.schedule.id, change.schedule.runs);
+    if (!('put' in change) || change.put.schedule === null) continue;
+    jobs.set(change.put.schedule, (jobs.get(change.put.schedule) ?? new Set()).add(change.put.id));
+  }
+  for (const [id, made] of jobs) if (!gone.has(id)) expect(runs.get(id)).toBe(made.size);
+}
+
 test('a draft that is dropped leaves the table as it was, indexes and all', () => {
   const change = fc.record({
     job: fc.nat(6),
     status: fc.constantFrom<Job['status']>('queued', 'running', 'completed', 'failed'),
     gone: fc.boolean(),
+    ofSchedules: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 20 }), fc.array(change, { maxLength: 20 }), fc.nat(20), (first, second, keep) => {
       const table = new JobTable();
       const make = (draft: Draft, changes: typeof first) => {
-        for (const { job, status, gone } of changes) {
-          if (gone) draft.delete(`j${job}`, 0);
+        for (const { job, status, gone, ofSchedules } of changes) {
+          if (ofSchedules && gone) draft.schedules.delete(`s${job}`, 0);
+          else if (ofSchedules) draft.schedules.put(sampleSchedule({ id: `s${job}`, name: status }), { key: [`k${job}`, 'digest'] });
+          else if (gone) draft.delete(`j${job}`, 0);
           else draft.put(jobIn(`j${job}`, status), { verb: 'update' });
         }
       };
@@ -181,5 +226,5 @@ test('an ordered set is a sorted list without doubles', () => {
 
 function jobIn(id: string, status: Job['status']): Job {
   const finishedAt = status === 'completed' || status === 'failed' ? '2026-01-01T00:00:00.000Z' : null;
-  return sampleJob({ id, status, finishedAt });
+  return sampleJob({ id, status, finishedAt, schedule: status === 'queued' ? 's1' : null });
 }

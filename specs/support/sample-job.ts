@@ -12,6 +12,7 @@ export const sampleJob = (fields: Partial<Job> = {}): Job => ({
   input: null,
   result: null,
   labels: {},
+  schedule: null,
   options: { maxRetries: 10 },
   priority: 0,
   rank: null,

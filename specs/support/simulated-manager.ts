@@ -5,6 +5,7 @@ import { jobManager } from '../../actors/job-manager.js';
 import type { ManagerSettings } from '../../actors/manager-input.js';
 import { parseRequest } from '../../actors/parse-request.js';
 import { REQUESTS, createSchemaFor, type Verb } from '../../actors/requests.js';
+import { nextTime } from '../../src/cron.js';
 import type { SimulatedJournal } from './simulated-journal.js';
 
 /** A clock that stands still until it is turned. */
@@ -53,6 +54,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
       newCommitId: () => `commit${(ids += 1)}`,
       random: () => 0.5,
       digest: (text) => text,
+      nextTime,
       nextTurn: () => Promise.resolve(),
       onDeleted: () => undefined,
       onServing: () => undefined,

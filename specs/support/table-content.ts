@@ -14,6 +14,16 @@ export function contentOf(table: JobTable) {
     waiting: [...table.queue.ready('probe')],
     remembered: [...table.remembered].sort(([a], [b]) => (a < b ? -1 : 1)),
     liveBytes: table.liveBytes,
+    schedules: [...table.schedules.entries.values()]
+      .map(({ schedule, key }) => ({
+        schedule,
+        key,
+        byKey: key && table.schedules.findKey(key[0]),
+        open: table.schedules.openRunsOf(schedule.id),
+      }))
+      .sort((a, b) => (a.schedule.id < b.schedule.id ? -1 : 1)),
+    due: table.schedules.due('9999', Infinity),
+    scheduleBytes: table.schedules.liveBytes,
   };
 }
 

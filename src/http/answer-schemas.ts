@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
 import { FILE_OUTCOMES, JOB_STATUSES, WANTED, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
 import { reasonSchema } from '../../actors/reasons.js';
+import { scheduleAnswerSchema, scheduleSchema } from '../../actors/schedule.js';
 import type { AnyVerb } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
 
@@ -106,6 +107,12 @@ export const ANSWERS = {
   complete: jobSchema,
   fail: jobSchema,
   release: jobSchema,
+  schedule_create: scheduleAnswerSchema,
+  schedule_update: scheduleAnswerSchema,
+  schedule_get: scheduleAnswerSchema,
+  schedule_list: z.object({ schedules: z.array(scheduleSchema), nextCursor: z.string().nullable(), total: count }),
+  schedule_delete: z.object({ deleted: z.array(z.string()) }),
+  schedule_run: jobSchema,
   preview: previewSchema,
   changes: z.object({ seq: count, jobs: z.array(jobSchema), deleted: z.array(z.string()), reset: z.boolean() }),
   logs: z.object({ lines: z.array(logLineSchema), last: count }),

@@ -117,10 +117,12 @@ function headersOf(headers: Msg['headers']): OurHeaders {
   return ours;
 }
 
+const KEYED_VERBS: ReadonlySet<Verb> = new Set(['create', 'create_many', 'duplicate', 'verify', 'schedule_create', 'schedule_run']);
+
 /** Headers say the same as fields of the body, for those who cannot touch the body. */
 function withHeaders(verb: Verb, body: unknown, { idempotencyKey, ifVersion }: OurHeaders): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  const key = verb === 'create' || verb === 'create_many' || verb === 'duplicate' ? idempotencyKey : undefined;
+  const key = KEYED_VERBS.has(verb) ? idempotencyKey : undefined;
   if (key === undefined && ifVersion === undefined) return body;
   return { ...body, ...(key === undefined ? {} : { idempotencyKey: key }), ...(ifVersion === undefined ? {} : { ifVersion }) };
 }

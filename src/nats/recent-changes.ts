@@ -71,9 +71,11 @@ export class RecentChanges {
 
   #remember(record: JournalRecord): void {
     for (const change of record.changes) {
-      const id = 'put' in change ? change.put.id : change.del;
+      if ('del' in change) this.#statuses.delete(change.del);
+      if (!('put' in change)) continue;
+      const { id, status } = change.put;
       this.#statuses.delete(id);
-      if ('put' in change) this.#statuses.set(id, change.put.status);
+      this.#statuses.set(id, status);
     }
     for (const id of this.#statuses.keys()) {
       if (this.#statuses.size <= KNOWN_STATUSES) break;
@@ -85,10 +87,11 @@ export class RecentChanges {
 /** What a record changed: nothing when it is not a commit, for a carried record repeats what everybody knows. */
 export function changesOf(record: JournalRecord, statusOf: (id: string) => JobStatus | undefined): JobChange[] {
   if (record.kind !== 'commit') return [];
-  return record.changes.map((change) => {
-    if ('del' in change) return { id: change.del, job: null, was: statusOf(change.del) ?? 'unknown' };
+  return record.changes.flatMap((change): JobChange[] => {
+    if ('del' in change) return [{ id: change.del, job: null, was: statusOf(change.del) ?? 'unknown' }];
+    if (!('put' in change)) return [];
     const job = change.put;
-    return { id: job.id, job, was: job.version === 1 ? 'none' : (statusOf(job.id) ?? 'unknown') };
+    return [{ id: job.id, job, was: job.version === 1 ? 'none' : (statusOf(job.id) ?? 'unknown') }];
   });
 }
 
