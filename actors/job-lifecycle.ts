@@ -30,7 +30,7 @@ interface Context {
   wanted: Job['wanted'];
   /** Whether a failed attempt may be repeated by itself. */
   mayRetry: boolean;
-  /** Whether an interrupted job waits for a person before it goes on. */
+  /** Whether the job waits for a person before it goes on: an interrupted one, or what failed was a question. */
   asks: boolean;
 }
 
@@ -73,6 +73,7 @@ export const jobLifecycle = setup({
         complete: 'completed',
         fail: [
           { guard: 'cancelWanted', target: 'cancelled' },
+          { guard: ({ context }) => context.asks, target: 'paused', description: 'asks for a yes' },
           {
             guard: ({ context }) => context.wanted === 'pause' && context.mayRetry,
             target: 'paused',

@@ -1,4 +1,5 @@
 import { Alarms, hasAlarms } from './alarms.js';
+import { CompletedPairs } from './completed-pairs.js';
 import { Entry } from './entry.js';
 import { JOB_STATUSES, isFinished, type Job, type JobStatus } from './job.js';
 import type { JournalRecord, StoredKey } from './journal.js';
@@ -51,6 +52,7 @@ export class JobTable {
   readonly alarms = new Alarms();
 
   readonly schedules = new ScheduleTable();
+  readonly pairs = new CompletedPairs((id) => this.entries.get(id)?.job);
 
   readonly #idByKey = new Map<string, string>();
 
@@ -152,6 +154,7 @@ export class JobTable {
     this.queue.add(job);
     this.alarms.add(job);
     this.schedules.enterRun(job);
+    this.pairs.add(job);
   }
 
   #leaveIndexes(job: Job): void {
@@ -160,5 +163,6 @@ export class JobTable {
     this.queue.remove(job);
     this.alarms.remove(job.id);
     this.schedules.leaveRun(job);
+    this.pairs.delete(job);
   }
 }

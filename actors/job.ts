@@ -17,8 +17,8 @@ export const WANTED = ['run', 'pause', 'cancel', 'stop'] as const;
 export const PHASES = ['preflight', 'counting', 'transferring', 'verifying', 'deleting_source'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** What became of one file of an attempt. `differs` and `missing` are a verification's findings; `kept` is a source file that was not deleted. */
-export const FILE_OUTCOMES = ['transferred', 'equal', 'differs', 'missing', 'failed', 'skipped', 'deleted', 'kept'] as const;
+/** What became of one file of an attempt. `differs`, `missing` and `extra` (left over in a mirror) are a verification's findings; `kept` is a source file that was not deleted. */
+export const FILE_OUTCOMES = ['transferred', 'equal', 'differs', 'missing', 'extra', 'failed', 'skipped', 'deleted', 'kept'] as const;
 export type FileOutcome = (typeof FILE_OUTCOMES)[number];
 
 /** Types that move files: they have `source` and `destination`. Every other type has `input`. */
@@ -57,6 +57,17 @@ export const NO_PROGRESS: Progress = Object.freeze({
   currentFile: null,
 });
 
+/** What tells a disk from others. */
+const disk = z.string().min(1).max(300);
+/** What a person says yes to: these disks, or a source that has no more than this. */
+const agreedSchema = z.strictObject({
+  source: disk.exactOptional(),
+  destination: disk.exactOptional(),
+  sourceFiles: count.exactOptional(),
+  sourceBytes: count.exactOptional(),
+});
+export type Agreed = z.infer<typeof agreedSchema>;
+
 /** Why an attempt failed: `code` by cause, `advice` what to do, `retriable` whether waiting can help. */
 export const jobFailureSchema = z.strictObject({
   code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'lower-case words joined by _'),
@@ -65,6 +76,7 @@ export const jobFailureSchema = z.strictObject({
   retriable: z.boolean().default(false),
   advice: z.string().max(2048).nullable().default(null),
   filesFailed: count.exactOptional().describe('all others are done: `retry` with `onlyFailed` takes just these'),
+  asks: agreedSchema.exactOptional().describe('the job is paused: `resume` says yes to this, in this job alone'),
 });
 export type JobFailure = z.infer<typeof jobFailureSchema>;
 
@@ -75,6 +87,7 @@ export const verificationSchema = z.strictObject({
   filesExpected: count,
   filesEqual: count,
   mismatches: count,
+  extra: count.exactOptional().describe('of a mirror: files and folders that are in the destination alone'),
 });
 export type Verification = z.infer<typeof verificationSchema>;
 
@@ -136,6 +149,17 @@ export const transferOptionsSchema = z.strictObject({
     .strictObject({ source: fileName.nullish(), destination: fileName.nullish() })
     .nullish()
     .describe('files that must be there: they tell the right disk'),
+  otherDisk: z
+    .enum(['ask', 'allow'])
+    .optional()
+    .describe('a side is on another disk than at the last run of the same two sides: pause and ask (the default), or go on'),
+  minSourcePercent: z
+    .number()
+    .int()
+    .min(0)
+    .max(100)
+    .nullish()
+    .describe('pause and ask when the source has less of the files or bytes that it had at the last run; a mirror: 50, else 0, never'),
   deleteExtraneous: z.boolean().optional().describe('a mirror: what the source does not have is deleted in the destination'),
   maxDelete: count.nullish().describe('the most files and folders that one attempt of a mirror may delete'),
   trash: z.string().min(1).max(LIMITS.pathChars).nullish().describe('a folder that takes what a mirror deletes and replaces'),
@@ -158,8 +182,15 @@ export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 /** Options of a job for workers of one's own. */
 export const ownOptionsSchema = z.strictObject(anyOptions);
 
-/** Which sides of a transfer some attempt saw on a mounted disk: where one is gone later, its mount is. */
-export const seenSchema = z.strictObject({ host: z.string().max(255), sourceMounted: z.boolean(), destinationMounted: z.boolean() });
+/** What is expected of the two sides: what earlier attempts saw, or the last completed job from and to the same. Of `host` alone. */
+export const seenSchema = z.strictObject({
+  host: z.string().max(255),
+  source: disk.nullable(),
+  destination: disk.nullable(),
+  sourceFiles: count.exactOptional(),
+  sourceBytes: count.exactOptional(),
+  agreed: agreedSchema.exactOptional().describe('what a person said yes to instead'),
+});
 export type Seen = z.infer<typeof seenSchema>;
 
 /** What a preview counted: the job does no more than that. */
@@ -218,7 +249,7 @@ export const jobSchema = z.object({
     .object({ attempt: z.number().int(), files: count })
     .nullable()
     .describe('the next attempt takes just the files that failed in this one, and how many they are'),
-  seen: seenSchema.nullable().describe('what earlier attempts saw of the two sides'),
+  seen: seenSchema.nullable().describe('what earlier attempts, or the last job of the same two sides, saw there'),
   skipDeletion: z.boolean().optional().describe('this run deletes nothing in its source, whatever the options say'),
   bandwidthShare: count.optional().describe('what its newest attempt got of the bandwidth limit in all, in bytes a second'),
   version: z.number().int().describe('one more at every change'),

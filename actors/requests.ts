@@ -173,6 +173,7 @@ export const REQUESTS = {
     warnings: z.array(z.string().max(2048)).max(100).default([]),
     verification: verificationSchema.nullable().default(null),
     deletion,
+    seen: seenSchema.optional(),
   }),
   fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional(), deletion }),
   release: z.strictObject({ id, attempt, reason: z.string().max(200).optional(), deletion }),

@@ -1,5 +1,5 @@
 import { JobError } from '../errors.js';
-import { NO_PROGRESS, type Job, type JobFailure, type Progress, type Seen } from '../job.js';
+import { NO_PROGRESS, asksToResume, type Job, type JobFailure, type Progress, type Seen } from '../job.js';
 import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
@@ -31,6 +31,7 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
       verification: null,
       startedAt: context.nowIso,
       finishedAt: null,
+      seen: job.seen ?? context.draft.table.pairs.seenBefore(job),
     }),
     { verb: 'claim' },
   );
@@ -90,6 +91,7 @@ export function complete(context: VerbContext, body: Requests['complete']): Entr
     warnings: body.warnings,
     verification: body.verification,
     deletion: withDeletion(job.deletion, body.deletion),
+    seen: body.seen ?? job.seen,
   });
 }
 
@@ -172,8 +174,9 @@ function endAttempt(
   error: JobFailure | null,
   note?: string | null,
 ): Entry {
-  const status = requireNext(job, event, mayRetry) as Job['status'];
-  if (status === 'paused' && job.wanted === 'run') error = interrupted(job, error, note);
+  const asks = event === 'fail' ? error?.asks !== undefined : asksToResume(job);
+  const status = requireNext(job, event, mayRetry, asks) as Job['status'];
+  if (event !== 'fail' && status === 'paused' && job.wanted === 'run') error = interrupted(job, error, note);
   const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
   if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
   const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;

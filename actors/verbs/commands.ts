@@ -25,10 +25,13 @@ export function command(context: VerbContext, verb: CommandVerb, id: string, { i
     });
   }
   if (job.status === 'running') return want(context, entry, verb);
-  return context.draft.put(change(context, job, { ...moved(context, status), ...skipping(job, skipDeletion) }), {
-    verb,
-    note: skipDeletion ? SKIPS : null,
-  });
+  return context.draft.put(
+    change(context, job, { ...moved(context, status), ...skipping(job, skipDeletion), ...(verb === 'resume' ? agreed(job) : {}) }),
+    {
+      verb,
+      note: skipDeletion ? SKIPS : null,
+    },
+  );
 }
 
 type RunRequest = Pick<Requests['start'], 'ifVersion' | 'skipDeletion'>;
@@ -39,6 +42,11 @@ const SKIPS = 'this run deletes nothing in the source';
 function skipping(job: Job, skipDeletion: boolean | undefined): Partial<Job> {
   if (skipDeletion) requireDeletion(job.options, job.id);
   return skipDeletion === undefined ? {} : { skipDeletion: skipDeletion || undefined };
+}
+
+/** What a paused job asks for is granted by its resume. */
+function agreed({ seen, error }: Job): Partial<Job> {
+  return seen && error?.asks ? { seen: { ...seen, agreed: { ...seen.agreed, ...error.asks } } } : {};
 }
 
 export function retry(context: VerbContext, id: string, request: Omit<Requests['retry'], 'id' | 'ids'>): Entry {

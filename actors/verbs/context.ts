@@ -75,8 +75,8 @@ export function requireVersion({ id, version }: Pick<Job, 'id' | 'version'>, ifV
 }
 
 /** The status that `event` leads to. Throws `illegal_transition` naming the status and what is legal. */
-export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false): Job['status'] | 'deleted' {
-  const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry, asks: asksToResume(job) });
+export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false, asks = asksToResume(job)): Job['status'] | 'deleted' {
+  const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry, asks });
   if (next !== null) return next;
   const legal = legalEvents(job.status, job.wanted);
   throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, {

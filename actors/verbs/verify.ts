@@ -24,9 +24,11 @@ export function verify(context: VerbContext, { id, method, idempotencyKey }: Req
       status,
     });
   }
-  const { excludes, includes } = job.options as TransferOptions;
+  const { excludes, includes, deleteExtraneous, marker } = job.options as TransferOptions;
+  // Of a mirror what is left over counts too. The marker of its destination is not of the source.
+  const mirror = deleteExtraneous ? { deleteExtraneous, maxDelete: 0, marker } : {};
   const labels = Object.keys(job.labels).length < 32 ? { ...job.labels, [LABEL]: id } : job.labels;
-  const options = transferOptionsSchema.parse({ excludes, includes, verify: method, compareOnly: true });
+  const options = transferOptionsSchema.parse({ excludes, includes, ...mirror, verify: method, compareOnly: true });
   const body = {
     type,
     source,

@@ -45,10 +45,11 @@ describe.each(JOB_STATUSES)('a %s job', (status) => {
         const asked = { wanted, mayRetry, asks: false };
         expect([asked, nextStatus(status, event, asked)]).toEqual([asked, expected(status, event, wanted, mayRetry)]);
         const interrupted = status === 'running' && wanted === 'run' && ['release', 'expire'].includes(event);
+        const isQuestion = status === 'running' && event === 'fail' && wanted !== 'cancel';
         const asking = { ...asked, asks: true };
         expect([asking, nextStatus(status, event, asking)]).toEqual([
           asking,
-          interrupted ? 'paused' : expected(status, event, wanted, mayRetry),
+          interrupted || isQuestion ? 'paused' : expected(status, event, wanted, mayRetry),
         ]);
       }
     }

@@ -46,7 +46,7 @@ export function engineContract(name: string, { tool, diskFullReplay, countsLinks
       const files = tree.files + (countsLinks ? tree.links : 0);
       const bytes = tree.bytes + (countsLinks ? tree.linkBytes : 0);
       const task = makeTask(`${source}/`, `${destination}/`);
-      expect(await engine.count(task, new Bench())).toEqual({ filesTotal: files, bytesTotal: bytes });
+      expect(await engine.count(task, new Bench())).toMatchObject({ filesTotal: files, bytesTotal: bytes });
       expect(await copy(engine, task)).toEqual({ filesTransferred: files, bytesTransferred: bytes, warnings: [] });
       expect(await listTree(destination)).toEqual(await listTree(source));
     });
@@ -56,7 +56,7 @@ export function engineContract(name: string, { tool, diskFullReplay, countsLinks
       await writeOldFile(path.join(source, 'file'), 'content');
       const task = makeTask(`${source}/`, `${destination}/`);
       await copy(engine, task);
-      expect(await engine.count(task, new Bench())).toEqual({ filesTotal: 0, bytesTotal: 0 });
+      expect(await engine.count(task, new Bench())).toMatchObject({ filesTotal: 0, bytesTotal: 0 });
       const run = new Bench();
       expect(await copy(engine, task, run)).toMatchObject({ filesTransferred: 0, bytesTransferred: 0 });
       expect(run.numbers('percent').at(-1)).toBe(100);

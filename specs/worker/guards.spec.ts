@@ -1,23 +1,14 @@
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Changes } from '../../src/engines/engine.js';
 import type { RequestBody } from '../../src/job-client.js';
-import { checkPreview, lookAtSides } from '../../src/worker/guards.js';
+import { SYSTEM, diskOf } from '../../src/worker/disk.js';
+import { checkPreview } from '../../src/worker/guards.js';
 import { listTree, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
-
-/** A disk that is always mounted beside that of the system. */
-const OTHER_DISK = '/dev/shm';
-const device = async (folder: string) => (await stat(folder).catch(() => null))?.dev ?? null;
-const hasOtherDisk = (await device(OTHER_DISK)) !== null && (await device(OTHER_DISK)) !== (await device('/'));
-
-async function folderOnOtherDisk(): Promise<string> {
-  const folder = await mkdtemp(path.join(OTHER_DISK, 'tallyman-spec-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+import { OTHER_DISK, folderOnOtherDisk, hasOtherDisk } from './disks.js';
 
 type Options = Extract<RequestBody<'create'>, { source: string }>['options'];
 
@@ -90,31 +81,11 @@ describe('A guard lets the job pass', () => {
       options: { requireMount: 'both' },
     });
     const job = await bench.reaches(id, 'completed');
-    expect(job.seen).toEqual({ host: hostname(), sourceMounted: true, destinationMounted: true });
+    const { id: disk } = await diskOf(folder);
+    expect(disk).not.toBe(SYSTEM);
+    expect(job.seen).toEqual({ host: hostname(), source: disk, destination: disk, sourceFiles: 1, sourceBytes: 7 });
     expect(bench.lines.text).toContain(`The destination is on the disk that is mounted at ${OTHER_DISK}.`);
   });
-});
-
-it.runIf(hasOtherDisk)('A destination that was on a mounted disk in an earlier attempt has to be on one again', async () => {
-  const bench = await benchWithSource();
-  const folder = await folderOnOtherDisk();
-  await symlink(folder, bench.at('disk'));
-  await writeFile(path.join(folder, 'copy'), 'a file where a folder is needed');
-  const { id } = await bench.create({ destination: bench.at('disk/copy/') });
-  expect((await bench.reaches(id, 'failed')).error?.code).toBe('destination_invalid');
-  await rm(bench.at('disk'));
-  await mkdir(bench.at('disk'));
-  for (const attempt of [2, 3]) {
-    await bench.client.command('retry', id);
-    await expect.poll(async () => (await bench.client.get(id)).attempt).toBe(attempt);
-    expect((await bench.reaches(id, 'failed')).error?.code).toBe('destination_not_mounted');
-  }
-  expect(await listTree(bench.at('disk'))).toEqual([]);
-  await rm(bench.at('disk'), { recursive: true });
-  await rm(path.join(folder, 'copy'));
-  await symlink(folder, bench.at('disk'));
-  await bench.client.command('retry', id);
-  await bench.reaches(id, 'completed');
 });
 
 describe('A mirror', () => {
@@ -165,18 +136,5 @@ describe('A job that was created from a preview of two deletions', () => {
     if (passes) expect(check).not.toThrow();
     else expect(check).toThrow('Nothing was copied or deleted.');
     expect(() => checkPreview({ attempt }, undefined, shown)).toThrow();
-  });
-});
-
-it.runIf(hasOtherDisk)('What an attempt saw stays seen, and is told only when it is new', async () => {
-  const [onDisk, plain] = [await folderOnOtherDisk(), '/nowhere/at/all'];
-  const host = hostname();
-  const seen = { host, sourceMounted: false, destinationMounted: true };
-  const both = { host, sourceMounted: true, destinationMounted: true };
-  expect(await lookAtSides({ source: onDisk, destination: plain, seen })).toEqual(both);
-  expect(await lookAtSides({ source: onDisk, destination: plain, seen: both })).toBeNull();
-  expect(await lookAtSides({ source: plain, destination: plain, seen: null })).toBeNull();
-  expect(await lookAtSides({ source: onDisk, destination: plain, seen: { ...both, host: 'another' } })).toMatchObject({
-    destinationMounted: false,
   });
 });

@@ -1,5 +1,5 @@
-import { utimes, writeFile } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
 import { makeOddTree, listTree, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
@@ -57,4 +57,44 @@ it('What cannot be compared is refused: a job that runs, that has no sides, or w
   const moved = await bench.create({ options: { deleteSource: { mode: 'after_verify', confirmed: true } } });
   await bench.reaches(moved.id, 'completed');
   await expect(bench.client.ask('verify', { id: moved.id })).rejects.toMatchObject({ code: 'illegal_transition' });
+});
+
+describe('A mirror that is verified later', () => {
+  const mirrored = async (options: object = {}) => {
+    const bench = await WorkerBench.start();
+    await writeOldFile(bench.at('source/folder/file'), 'content');
+    await writeOldFile(bench.at('copy/.disk'), '');
+    await bench.startWorker();
+    const mirror = { deleteExtraneous: true, maxDelete: 10, marker: { destination: '.disk' }, excludes: ['*.tmp'], ...options };
+    const { id } = await bench.create({ options: mirror });
+    await bench.reaches(id, 'completed');
+    const verify = async () => (await bench.client.ask('verify', { id, method: 'size' })).id;
+    return { bench, verify };
+  };
+
+  it('passes when nothing is left over but its marker and what a pattern keeps', async () => {
+    const { bench, verify } = await mirrored();
+    await writeOldFile(bench.at('copy/mine.tmp'), 'kept');
+    expect((await bench.reaches(await verify(), 'completed')).verification).toMatchObject({ filesEqual: 1, mismatches: 0, extra: 0 });
+  });
+
+  it('does not pass with a file or folder that the source does not have: each is told and counted, and none is deleted', async () => {
+    const { bench, verify } = await mirrored();
+    await writeOldFile(bench.at('copy/folder/left\nover'), 'old');
+    await mkdir(bench.at('copy/empty'));
+    const id = await verify();
+    const { error } = await bench.reaches(id, 'failed');
+    expect(error).toMatchObject({ code: 'verification_failed', advice: expect.stringContaining('differs,missing,extra') as unknown });
+    expect(error?.message).toContain('1 of 1 files are equal by size, 0 differ, 2 are in the destination alone');
+    const extra = bench.files.all.filter(({ outcome }) => outcome === 'extra').map(({ path }) => path);
+    expect(extra.sort()).toEqual(['empty/', 'folder/left\nover']);
+    expect(await listTree(bench.at('copy/empty'))).toEqual([]);
+    expect(await listTree(bench.at('copy/folder'))).toHaveLength(2);
+  });
+
+  it('does not pass when the source is empty', async () => {
+    const { bench, verify } = await mirrored();
+    await rm(bench.at('source/folder'), { recursive: true });
+    expect((await bench.reaches(await verify(), 'failed')).error?.message).toContain('are in the destination alone');
+  });
 });

@@ -4,7 +4,7 @@ import type { Job } from '../../actors/job.js';
 /** What the program's end says to scripts. The same for every command; `--help` prints this table. */
 export const EXIT_CODES = {
   ok: { code: 0, means: 'done; the job completed' },
-  failed: { code: 1, means: 'the job failed, one of several ids failed, or doctor found a problem' },
+  failed: { code: 1, means: 'the job failed or asks for a yes, one of several ids failed, or doctor found a problem' },
   usage: { code: 2, means: 'the command line or the request is wrong; nothing was done' },
   warnings: { code: 3, means: 'the job completed with warnings: read them' },
   notFound: { code: 4, means: 'there is no such job or schedule' },

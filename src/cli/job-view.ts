@@ -1,4 +1,4 @@
-import { isTransferType, type Job, type Progress, type TransferOptions } from '../../actors/job.js';
+import { isTransferType, type Job, type Progress, type TransferOptions, type Verification } from '../../actors/job.js';
 import { NOTICE_EVENTS } from '../../actors/notify.js';
 import type { Reason } from '../../actors/reasons.js';
 import { bytes, duration, localTime, percent, plural, relativeTime, speed } from './format.js';
@@ -157,10 +157,10 @@ function endPairs({ error, warnings, verification, deletion }: Job): (readonly [
 }
 
 /** What was really compared, by what. */
-export function verificationWords({ method, algorithm, filesEqual, filesExpected, mismatches }: NonNullable<Job['verification']>): string {
+export function verificationWords({ method, algorithm, filesEqual, filesExpected, mismatches, extra = 0 }: Verification): string {
   if (method === 'none') return 'not verified';
   const by = algorithm === null ? method : `${method} (${algorithm})`;
-  return `${filesEqual} of ${plural(filesExpected, 'file')} equal by ${by}${mismatches > 0 ? `, ${plural(mismatches, 'mismatch', 'mismatches')}` : ''}`;
+  return `${filesEqual} of ${plural(filesExpected, 'file')} equal by ${by}${mismatches > 0 ? `, ${plural(mismatches, 'mismatch', 'mismatches')}` : ''}${extra > 0 ? `, ${extra} left over` : ''}`;
 }
 
 /** What is gone from the source, and what was kept there. */
@@ -196,6 +196,12 @@ export function outcomeLines(job: Job): Piece[][] {
   if (job.status === 'cancelled')
     return [[['Cancelled', 'yellow'], `: ${doneWords(job)}. "tallyman retry ${shortId(job.id)}" goes on with it.`]];
   const advice: Piece[][] = job.error?.advice ? [[`  ${job.error.advice}`]] : [];
+  if (job.status === 'paused')
+    return [
+      [['Paused', 'yellow'], `: ${job.error?.message ?? 'it waits for a yes'}`],
+      ...advice,
+      [`  "tallyman resume ${shortId(job.id)}" goes on, "tallyman cancel ${shortId(job.id)}" ends it.`],
+    ];
   return [
     [['Failed', 'red'], `: ${job.error?.message ?? 'without a reason'}`],
     ...advice,

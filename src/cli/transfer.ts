@@ -79,10 +79,13 @@ async function followToEnd(context: Context, created: Job, cancelOnInterrupt: bo
   }
 }
 
+/** Nobody who waits for its end would ever answer it. */
+const asks = ({ status, error }: Job): boolean => status === 'paused' && error?.asks !== undefined;
+
 async function lastState({ service, say }: Context, id: string, view: ProgressView | null): Promise<Job> {
   for await (const { jobs, deleted, reset } of follow(service, { ids: [id] }, say)) {
     const job = jobs.find((one) => one.id === id);
-    if (job && isFinished(job)) return job;
+    if (job && (isFinished(job) || asks(job))) return job;
     if (job) view?.show(job);
     if (deleted.includes(id) || (reset && !job))
       throw new JobError('job_not_found', `Job ${id} was deleted while it was followed.`, { id });

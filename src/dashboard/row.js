@@ -42,10 +42,10 @@ export class Row {
     setText(parts['file'], job.status === 'running' && job.progress.currentFile !== null ? visible(job.progress.currentFile) : '');
     setText(
       parts['error'],
-      job.error && ['failed', 'queued'].includes(job.status) ? visible(job.error.message) : visible(job.warnings[0] ?? ''),
+      job.error && ['failed', 'queued', 'paused'].includes(job.status) ? visible(job.error.message) : visible(job.warnings[0] ?? ''),
     );
     parts['error'].classList.toggle('warning', job.error === null);
-    setText(parts['advice'], job.error?.advice && job.status === 'failed' ? visible(job.error.advice) : '');
+    setText(parts['advice'], job.error?.advice && ['failed', 'paused'].includes(job.status) ? visible(job.error.advice) : '');
     showBar(parts['bar'], job);
     if (this.#commands.update(job)) this.focus();
   }

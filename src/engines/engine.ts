@@ -54,6 +54,8 @@ export interface RemotesChecked {
 export interface Counted {
   filesTotal: number;
   bytesTotal: number;
+  /** All that is in the source and not left out, equal or not; an engine that does not tell has it not guarded. */
+  source?: Pick<Amount, 'files' | 'bytes'>;
   /** Of a mirror, and when they are asked for. */
   changes?: Changes;
 }

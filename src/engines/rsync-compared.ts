@@ -11,15 +11,19 @@ export class Compared {
   #filesEqual = 0;
   #different = 0;
   #leftOut = 0;
+  /** Null where nobody looks for what the source does not have. */
+  #extra: number | null;
   #bytes = 0;
 
-  constructor(names: RsyncNames, method: 'size' | 'checksum') {
+  constructor(names: RsyncNames, method: 'size' | 'checksum', isMirror = false) {
     this.#names = names;
     this.#method = method;
+    this.#extra = isMirror ? 0 : null;
   }
 
   /** What the line says of its file; `null` of a folder that is there. Only `.` says equal: a push to another machine prints `<` where others print `>`. */
   add(line: FileLine): FileEntry | null {
+    if (line.change === '*') return this.#leftOver(line);
     const isEqual = line.change === '.';
     this.#bytes += line.bytes;
     if (!isEqual) this.#different++;
@@ -58,7 +62,15 @@ export class Compared {
   verdict(files: StatLine): Verification {
     const filesExpected = files.value - (files.byType['dir'] ?? 0) - this.#leftOut;
     const mismatches = Math.max(this.#different, filesExpected - this.#filesEqual);
-    return { method: this.#method, algorithm: this.#algorithm, filesExpected, filesEqual: this.#filesEqual, mismatches };
+    const extra = this.#extra === null ? {} : { extra: this.#extra };
+    return { method: this.#method, algorithm: this.#algorithm, filesExpected, filesEqual: this.#filesEqual, mismatches, ...extra };
+  }
+
+  /** rsync does not tell how large it is. */
+  #leftOver({ rawName }: FileLine): FileEntry {
+    this.#extra = (this.#extra ?? 0) + 1;
+    const path = pathOf(Buffer.from(this.#names.ofItem(rawName), 'latin1'));
+    return { ...path, outcome: 'extra', bytes: null, provedBy: null, checksum: null, why: 'It is in the destination alone.' };
   }
 
   /** A link's target is compared as it is; a special file has nothing to compare. */
@@ -68,8 +80,7 @@ export class Compared {
   }
 }
 
-function whyOf({ change, isNew, type, flags }: FileLine): string {
-  if (change === '*') return 'It is at the destination alone.';
+function whyOf({ isNew, type, flags }: FileLine): string {
   if (isNew) return 'It is missing at the destination.';
   if (flags.includes('s')) return 'The sizes differ.';
   if (flags.includes('c')) return type === 'L' ? 'The links lead elsewhere.' : 'The contents differ.';

@@ -100,8 +100,10 @@ class RsyncEngine implements Engine {
     const outcome = await this.#run(countArgs(task), task, run, { onLine, onError });
     // What vanishes now is not there to be copied either; what cannot be read does not keep the rest from being copied.
     if (outcome.exit.code !== VANISHED && !files.isAllElseDone(outcome.exit)) mustBeZero(outcome);
+    const all = totalOf(outcome, FILES);
     return {
-      ...(tellsChanges(task) ? { changes: found.changes(totalOf(outcome, FILES)) } : {}),
+      ...(task.only ? {} : { source: { files: all.value - (all.byType['dir'] ?? 0), bytes: totalOf(outcome, BYTES).value } }),
+      ...(tellsChanges(task) ? { changes: found.changes(all) } : {}),
       filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
       bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value,
     };
@@ -146,7 +148,7 @@ class RsyncEngine implements Engine {
   async verify({ only: _only, ...task }: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
-      const compared = new Compared(await RsyncNames.of(task), method);
+      const compared = new Compared(await RsyncNames.of(task), method, task.options.deleteExtraneous);
       bounded.onProgress(compared.progress(null));
       const onLine = (line: RsyncLine, text: string) => {
         if (line.kind !== 'file') {
@@ -238,6 +240,7 @@ class RsyncEngine implements Engine {
 
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
 const FILES = 'Number of files';
+const BYTES = 'Total file size';
 const FILES_TRANSFERRED = 'Number of regular files transferred';
 const FILES_DELETED = 'Number of deleted files';
 const BYTES_TRANSFERRED = 'Total transferred file size';

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AttemptSteps, Copied, Outcome, Renewal, StepRun, Totals } from '../../actors/attempt-steps.js';
-import type { Deletion, Job, JobFailure, Verification } from '../../actors/job.js';
+import type { Job, JobFailure, Verification } from '../../actors/job.js';
 import { runOptions } from '../../actors/run-options.js';
 import type { AttemptId } from '../../actors/worker.js';
-import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
+import { EngineFailed, type Counted, type Engine, type Run, type TransferTask } from '../engines/engine.js';
 import type { Keeper } from '../engines/keeper.js';
 import { attemptName } from '../engines/leftovers.js';
 import type { FileSink } from '../file-record.js';
@@ -12,12 +12,14 @@ import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { failedFiles } from './failed-files.js';
 import { number } from './number.js';
-import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles } from './outcome.js';
-import { checkChanges, checkPreview, lookAtSides } from './guards.js';
+import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles, type Report } from './outcome.js';
+import { checkChanges, checkPreview, checkSize } from './guards.js';
+import { expectedAfter, lookAtSides, seenAtEnd, type Sides } from './seen.js';
 import { withStallWatch } from './stall-watch.js';
 import { SourceStep, keptWarnings, skippedDeletion } from './source-step.js';
 import { Places } from './places.js';
 import { failed } from './preflight.js';
+import { requireEqual } from './verdict.js';
 
 /** Where the lines of a job's log go. */
 export interface LogSink {
@@ -60,6 +62,8 @@ export class AttemptRun implements AttemptSteps {
   readonly #tools: AttemptTools;
   readonly #report: OutcomeReport;
   readonly #files: FileSink;
+  #sides: Sides | null = null;
+  #counted: Counted | null = null;
   #places: Places | null = null;
   #only: Buffer[] | null = null;
   #source: SourceStep | null = null;
@@ -80,7 +84,8 @@ export class AttemptRun implements AttemptSteps {
     const { files, client, keeper, renewTimeoutMs } = this.#tools;
     const { id, attempt } = this.#attempt;
     await files.write(id, attempt);
-    const seen = this.#job && (await lookAtSides(this.#job));
+    if (this.#job) this.#sides = await lookAtSides(this.#job);
+    const seen = this.#sides && expectedAfter(this.#job?.seen ?? null, this.#sides);
     const sentAt = now();
     const { leaseMs, wanted } = await client.ask('heartbeat', { id, attempt, ...(seen && { seen }) }, { timeoutMs: renewTimeoutMs });
     keeper.extend(this.#name, leaseMs - (now() - sentAt));
@@ -104,10 +109,11 @@ export class AttemptRun implements AttemptSteps {
 
   async count(run: StepRun): Promise<Totals> {
     this.#say('info', 'Counting what is to be copied.');
-    const totals = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched)));
+    const totals = (this.#counted = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched))));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
     checkPreview(this.#task(), totals.changes, this.#job?.preview ?? null);
     checkChanges(this.#task(), totals.changes);
+    if (this.#job) checkSize(this.#task(), totals.source, this.#job);
     await this.#places?.requireSpace(totals.bytesTotal, run.signal);
     const paths = this.#places?.paths;
     if (paths && this.#task().options.deleteSource.mode !== 'never') {
@@ -143,15 +149,7 @@ export class AttemptRun implements AttemptSteps {
       run,
       this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched))),
     );
-    const { filesExpected, filesEqual, mismatches, algorithm } = verification;
-    const counts = `${number(filesEqual)} of ${number(filesExpected)} files are equal by ${algorithm ?? verification.method}`;
-    if (mismatches > 0 || filesEqual < filesExpected) {
-      throw failed(
-        'verification_failed',
-        `The two sides differ: ${counts}, ${number(mismatches)} differ.`,
-        `"tallyman files ${task.jobId} --outcome differs,missing" lists them (GET /v1/jobs/${task.jobId}/files?outcome=differs,missing). Retry the job while nothing writes to either side; if files differ again, check the disks and the memory.`,
-      );
-    }
+    const counts = requireEqual(task.jobId, verification);
     this.#say('info', `Verified: ${counts}${this.#took()}`);
     return verification;
   }
@@ -178,7 +176,7 @@ export class AttemptRun implements AttemptSteps {
 
   async report(outcome: Outcome): Promise<void> {
     this.#outcome ??= await this.#lastWords(outcome);
-    const refusal = await this.#report.send(this.#withDeletion(this.#outcome));
+    const refusal = await this.#report.send(this.#withSeen(this.#withDeletion(this.#outcome)));
     if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
   }
 
@@ -216,11 +214,16 @@ export class AttemptRun implements AttemptSteps {
   }
 
   /** What was deleted is told however the attempt ends. */
-  #withDeletion(outcome: Outcome): Outcome & { deletion?: Deletion } {
+  #withDeletion(outcome: Outcome): Report {
     const deletion = this.#source?.deletion ?? skippedDeletion(this.#job, outcome);
     if (!deletion) return outcome;
     if (outcome.verb !== 'complete') return { ...outcome, deletion };
     return { ...outcome, warnings: [...outcome.warnings, ...keptWarnings(deletion)].slice(0, WARNINGS), deletion };
+  }
+
+  #withSeen(report: Report): Report {
+    if (report.verb !== 'complete' || !this.#sides) return report;
+    return { ...report, seen: seenAtEnd(this.#job?.seen ?? null, this.#sides, this.#counted?.source) };
   }
 
   #sayOutcome(outcome: Outcome): void {

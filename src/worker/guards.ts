@@ -1,53 +1,78 @@
-import { opendir, realpath, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Job, PreviewLimits, Seen } from '../../actors/job.js';
-import { remoteOf } from '../../actors/paths.js';
-import type { Changes, TransferTask } from '../engines/engine.js';
+import type { Agreed, Job, PreviewLimits, Seen } from '../../actors/job.js';
+import { EngineFailed, type Amount, type Changes, type TransferTask } from '../engines/engine.js';
+import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
+import { number } from './number.js';
 import { failed, type RealPaths } from './preflight.js';
+import { SIDES, seenHere, type Side } from './seen.js';
 
-/** On a Mac all that may be written is on a volume of its own, which is always there. */
-const SYSTEM_FOLDERS = ['/', '/System/Volumes/Data'];
 const MOUNT_ADVICE =
   'Mount the disk, then retry the job. If the files are meant to be there without a mount, make a new job without this guard.';
 
 /** Looks whether the two sides are the disks that are meant. Rejects with `EngineFailed` before anything is touched. Answers what to say of it. */
-export async function checkGuards(task: TransferTask, paths: RealPaths, before: Seen | null): Promise<string[]> {
-  const { requireMount, marker, deleteExtraneous } = task.options;
+export async function checkGuards(task: TransferTask, paths: RealPaths, seen: Seen | null): Promise<string[]> {
+  const { requireMount, marker, deleteExtraneous, compareOnly } = task.options;
   const said: string[] = [];
+  const others: OtherDisk[] = [];
   const sides = { source: paths.source, destination: paths.existing };
-  for (const side of ['source', 'destination'] as const) {
-    const mount = await mountOf(sides[side]);
+  for (const side of SIDES) {
+    const { mount, id: now } = await diskOf(sides[side]);
     if (mount !== null) said.push(`The ${side} is on the disk that is mounted at ${mount}.`);
-    else if (requireMount === side || requireMount === 'both') throw notMounted(side, task[side], 'requireMount asks for that');
-    else if (before?.host === hostname() && before[`${side}Mounted`]) throw notMounted(side, task[side], 'it was in an earlier attempt');
+    else if (requireMount === side || requireMount === 'both') throw notMounted(side, task[side]);
+    const before = seenHere(seen)?.[side];
+    if (before && !isSameDisk(before, now) && seen?.agreed?.[side] !== now) others.push({ side, before, now });
     const name = marker?.[side];
     if (name) await requireMarker(side, await rootOf(task, side), name);
   }
-  if (deleteExtraneous && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
+  if (others.length > 0 && task.options.otherDisk !== 'allow') throw otherDisk(task, others);
+  if (deleteExtraneous && !compareOnly && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
   return said;
 }
 
-/** What this attempt sees beyond what earlier ones saw on this machine, together with that; null when it is nothing new. */
-export async function lookAtSides({ source, destination, seen }: Pick<Job, 'source' | 'destination' | 'seen'>): Promise<Seen | null> {
-  if (source === null || destination === null) return null;
-  const host = hostname();
-  const before = seen?.host === host ? seen : { sourceMounted: false, destinationMounted: false };
-  const now = { sourceMounted: await isMounted(source), destinationMounted: await isMounted(destination) };
-  const isNew = (now.sourceMounted && !before.sourceMounted) || (now.destinationMounted && !before.destinationMounted);
-  if (!isNew) return null;
-  return {
-    host,
-    sourceMounted: before.sourceMounted || now.sourceMounted,
-    destinationMounted: before.destinationMounted || now.destinationMounted,
-  };
+interface OtherDisk {
+  side: Side;
+  before: string;
+  now: string;
 }
 
-/** A side that cannot be looked at is on no disk: preflight says what is wrong with it. */
-async function isMounted(side: string): Promise<boolean> {
-  if (remoteOf(side) !== null) return false;
-  return (await mountOf(await nearest(side)).catch(() => null)) !== null;
+function otherDisk(task: TransferTask, found: readonly OtherDisk[]): EngineFailed {
+  const isGone = found.find(({ now }) => now === SYSTEM);
+  const words = found.map(
+    ({ side, before, now }) => `The ${side} ${task[side]} was on ${diskWords(before)} and is now on ${diskWords(now)}.`,
+  );
+  return asking(
+    isGone ? `${isGone.side}_not_mounted` : 'other_disk',
+    `${words.join(' ')} Nothing was copied or deleted.`,
+    'Mount the right disk, then resume the job. If what is there now is meant, resume it as it is: that is a yes for this job. options.otherDisk "allow" does not ask.',
+    Object.fromEntries(found.map(({ side, now }) => [side, now])),
+  );
 }
+
+/** Looks whether the source has about as much as at the last run. What a preview showed was agreed to already. */
+export function checkSize(
+  { source, options }: TransferTask,
+  now: Pick<Amount, 'files' | 'bytes'> | undefined,
+  { seen, preview }: Pick<Job, 'seen' | 'preview'>,
+): void {
+  const { sourceFiles = 0, sourceBytes = 0, agreed } = seenHere(seen) ?? {};
+  const percent = options.minSourcePercent ?? (options.deleteExtraneous && !preview ? MIRROR_PERCENT : 0);
+  if (!now || (now.files * 100 >= sourceFiles * percent && now.bytes * 100 >= sourceBytes * percent)) return;
+  if (now.files >= (agreed?.sourceFiles ?? Infinity) && now.bytes >= (agreed?.sourceBytes ?? Infinity)) return;
+  const words = (files: number, bytes: number) => `${number(files)} files with ${number(bytes)} bytes`;
+  throw asking(
+    'source_smaller',
+    `The source ${source} has ${words(now.files, now.bytes)}, and had ${words(sourceFiles, sourceBytes)} at the last run: less than ${percent} %. Nothing was copied or deleted.`,
+    'Check the disk of the source. If so much is meant to be gone, resume the job: that is a yes for this job. options.minSourcePercent says how much has to be left.',
+    { sourceFiles: now.files, sourceBytes: now.bytes },
+  );
+}
+
+const MIRROR_PERCENT = 50;
+
+/** A failure that is a question: the job is paused, and `resume` is the yes. */
+const asking = (code: string, message: string, advice: string, asks: Agreed): EngineFailed =>
+  new EngineFailed({ code, message, exitCode: null, retriable: false, advice, asks });
 
 /** The source has no file at all, and what is in the destination would go. */
 const sourceEmpty = (source: string) =>
@@ -57,14 +82,14 @@ const sourceEmpty = (source: string) =>
     'Check that the disk of the source is mounted, then retry the job. To empty the destination, delete its files yourself.',
   );
 
-const notMounted = (side: 'source' | 'destination', given: string, why: string) =>
+const notMounted = (side: Side, given: string) =>
   failed(
     side === 'source' ? 'source_not_mounted' : 'destination_not_mounted',
-    `The ${side} ${given} is on the disk of the system, not on a mounted one: ${why}.`,
+    `The ${side} ${given} is on the disk of the system, not on a mounted one, which requireMount asks for.`,
     MOUNT_ADVICE,
   );
 
-async function requireMarker(side: 'source' | 'destination', folder: string, name: string): Promise<void> {
+async function requireMarker(side: Side, folder: string, name: string): Promise<void> {
   const stats = await stat(path.join(folder, name)).catch(() => null);
   if (stats?.isFile()) return;
   throw failed(
@@ -75,29 +100,11 @@ async function requireMarker(side: 'source' | 'destination', folder: string, nam
 }
 
 /** The folder that a marker is looked for in: where one file is copied, the one that holds it. */
-async function rootOf({ source, destination }: TransferTask, side: 'source' | 'destination'): Promise<string> {
+async function rootOf({ source, destination }: TransferTask, side: Side): Promise<string> {
   const isFolder = async (file: string) => (await stat(file).catch(() => null))?.isDirectory() ?? false;
   if (side === 'source') return (await isFolder(source)) ? source : path.dirname(source);
   const isNewName = !destination.endsWith('/') && !(await isFolder(source)) && !(await isFolder(destination));
   return isNewName ? path.dirname(destination) : destination;
-}
-
-/** Where the disk of this folder is mounted; null when it is the one of the system. */
-async function mountOf(folder: string): Promise<string | null> {
-  const systems = await Promise.all(SYSTEM_FOLDERS.map((system) => stat(system).catch(() => null)));
-  const { dev } = await stat(folder);
-  if (systems.some((system) => system?.dev === dev)) return null;
-  let mount = folder;
-  while (mount !== '/' && (await stat(path.dirname(mount))).dev === dev) mount = path.dirname(mount);
-  return mount;
-}
-
-/** The real path of what is there of `given`, or of the nearest folder above. */
-async function nearest(given: string): Promise<string> {
-  for (let at = given; ; at = path.dirname(at)) {
-    const real = await realpath(at).catch(() => null);
-    if (real !== null) return real;
-  }
 }
 
 async function isEmptyFolder(folder: string): Promise<boolean> {

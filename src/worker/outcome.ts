@@ -1,6 +1,6 @@
 import type { Outcome } from '../../actors/attempt-steps.js';
 import { JobError, type ErrorCode } from '../../actors/errors.js';
-import type { Deletion, Job, JobStatus } from '../../actors/job.js';
+import type { Deletion, Job, JobStatus, Seen } from '../../actors/job.js';
 import type { AttemptId } from '../../actors/worker.js';
 import type { JobClient } from '../job-client.js';
 
@@ -21,6 +21,9 @@ const SHOWS: Record<Outcome['verb'], readonly JobStatus[]> = {
   release: ['queued', 'paused', 'cancelled', 'failed'],
 };
 
+/** How an attempt ended, what it deleted, and what the next one of the same two sides is to expect. */
+export type Report = Outcome & { deletion?: Deletion; seen?: Seen };
+
 /** Reports how one attempt ended. A repeat is harmless: the manager knows the attempt by its number. */
 export class OutcomeReport {
   readonly #client: Pick<JobClient, 'ask' | 'get'>;
@@ -36,7 +39,7 @@ export class OutcomeReport {
    * Resolves with `null` when the manager has it, and with the error when it
    * refused it for good. Rejects when it is worth saying again.
    */
-  async send(outcome: Outcome & { deletion?: Deletion }): Promise<JobError | null> {
+  async send(outcome: Report): Promise<JobError | null> {
     try {
       await this.#ask(outcome);
       return null;
@@ -49,7 +52,7 @@ export class OutcomeReport {
     }
   }
 
-  #ask(outcome: Outcome & { deletion?: Deletion }): Promise<Job> {
+  #ask(outcome: Report): Promise<Job> {
     switch (outcome.verb) {
       case 'complete': {
         const { verb, ...body } = outcome;

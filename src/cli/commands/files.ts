@@ -14,6 +14,7 @@ const STYLES: Partial<Record<FileOutcome, readonly Style[]>> = {
   failed: ['red'],
   differs: ['red'],
   missing: ['red'],
+  extra: ['red'],
   skipped: ['yellow'],
   kept: ['yellow'],
 };
@@ -36,7 +37,7 @@ export const files: Command = {
   ],
   examples: [
     ['tallyman files --failed 8KX2M4QT', 'what failed, and why'],
-    ['tallyman files --outcome differs,missing 8KX2M4QT', 'what a verification found'],
+    ['tallyman files --outcome differs,missing,extra 8KX2M4QT', 'what a verification found'],
   ],
   async run(context, args) {
     const query = queryOf(args, await resolveId(context.service, args.positionals[0] ?? ''));

@@ -39,6 +39,17 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
   },
   { name: 'marker', value: 'FILE', describe: 'copy only when a file of this name is in the destination' },
   { name: 'source-marker', value: 'FILE', describe: 'copy only when a file of this name is in the source' },
+  {
+    name: 'other-disk',
+    value: 'HOW',
+    choices: ['ask', 'allow'],
+    describe: 'when a side is on another disk than at the last run: pause and ask (the default), or go on',
+  },
+  {
+    name: 'min-source-percent',
+    value: 'N',
+    describe: 'pause and ask when the source has less of what it had at the last run (a mirror: 50; 0: never)',
+  },
   { name: 'resume', value: 'HOW', choices: ['auto', 'ask'], describe: 'after an interruption: go on by itself, or pause and ask' },
 ];
 
@@ -91,10 +102,14 @@ function transferOptions(args: Args) {
   const resume = args.text('resume') as 'auto' | 'ask' | undefined;
   const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
   const requireMount = args.text('require-mount') as 'source' | 'destination' | 'both' | undefined;
+  const otherDisk = args.text('other-disk') as 'ask' | 'allow' | undefined;
+  const minSourcePercent = args.whole('min-source-percent');
   const [source, destination] = [args.text('source-marker'), args.text('marker')];
   return {
     ...(requireMount === undefined ? {} : { requireMount }),
     ...((source ?? destination) === undefined ? {} : { marker: { source, destination } }),
+    ...(otherDisk === undefined ? {} : { otherDisk }),
+    ...(minSourcePercent === undefined ? {} : { minSourcePercent }),
     ...mirrorOptions(args),
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
