@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { LIMITS } from './limits.js';
 
-/** How a job finished, as people and programs are told: `warning` is completed, but with warnings. */
-export const NOTICE_EVENTS = ['completed', 'warning', 'failed', 'cancelled'] as const;
+/** What people and programs are told: how a job finished (`warning` is completed, but with warnings), and that a run of a schedule did not happen. */
+export const NOTICE_EVENTS = ['completed', 'warning', 'failed', 'cancelled', 'skipped'] as const;
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];
 
 /** Everybody who reads the job reads the URL too: a password has no place in it. */

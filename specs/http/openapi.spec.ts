@@ -107,7 +107,7 @@ describe('the OpenAPI document', () => {
 
   it('has in the query what the service takes', async () => {
     const list = document.paths['/v1/jobs']?.['get']?.parameters.filter((parameter) => parameter.in === 'query') ?? [];
-    expect(list.map(({ name }) => name)).toEqual(['status', 'type', 'labels', 'text', 'sort', 'limit', 'cursor']);
+    expect(list.map(({ name }) => name)).toEqual(['status', 'type', 'labels', 'schedule', 'text', 'sort', 'limit', 'cursor']);
     const examples: Record<string, string> = {
       status: 'running,paused',
       type: 'rsync',

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Change, RecordKind } from '../../actors/journal.js';
 import { FinishFeed } from '../../src/notify/finish-feed.js';
-import { noticeOf } from '../../src/notify/notice.js';
+import { noticesOf } from '../../src/notify/notice.js';
 import { SimulatedJournal, type Fate } from '../support/simulated-journal.js';
 import { sampleJob } from '../support/sample-job.js';
 
@@ -32,7 +32,7 @@ async function heard(): Promise<string[]> {
   const ids: string[] = [];
   while (feed.hasNews) {
     const { lines } = await feed.take();
-    ids.push(...lines.flatMap((line) => noticeOf(JSON.parse(line) as Change)?.id ?? []));
+    ids.push(...lines.flatMap((line) => noticesOf(JSON.parse(line) as Change).map(({ id }) => id)));
     feed.settle();
   }
   return ids;

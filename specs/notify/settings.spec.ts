@@ -11,7 +11,7 @@ test('nobody is told unless the settings say so, and private addresses are close
     webhookSecret: null,
     webhookPrivate: false,
     command: null,
-    on: ['completed', 'warning', 'failed', 'cancelled'],
+    on: ['completed', 'warning', 'failed', 'cancelled', 'skipped'],
   });
 });
 

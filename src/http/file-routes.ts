@@ -6,7 +6,7 @@ import type { Answers } from '../answers.js';
 import type { FileRecord } from '../file-record.js';
 import { ANSWERS } from './answer-schemas.js';
 import type { GatewayContext } from './context.js';
-import { sendJson } from './job-routes.js';
+import { sendJson } from './asking.js';
 import { fileQuerySchema } from './job-query.js';
 import { TYPES, acceptedFormat } from './log-routes.js';
 import { escapeControls } from './log-text.js';

@@ -16,6 +16,7 @@ import { logRoutes } from './log-routes.js';
 import { LongLived } from './long-lived.js';
 import { openapiRoute } from './openapi.js';
 import { registerRoutes, type Route } from './route.js';
+import { scheduleRoutes } from './schedule-routes.js';
 import { createServer, type TlsFiles } from './server.js';
 import { acceptSockets, socketRoute } from './socket.js';
 
@@ -72,6 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 function routesOf(context: GatewayContext, guard: Guard): Route[] {
   const routes = [
     ...jobRoutes(context),
+    ...scheduleRoutes(context),
     ...logRoutes(context),
     ...fileRoutes(context),
     ...eventRoutes(context),

@@ -13,17 +13,26 @@ const labels = z
   )
   .optional();
 
-const { type, text, sort, limit } = REQUESTS.list.shape;
+const { type, text, schedule, sort, limit } = REQUESTS.list.shape;
 
 /** `GET /v1/jobs?…` as the body of `list`. */
 export const listQuerySchema = z.strictObject({
   status: statuses,
   type,
   labels,
+  schedule,
   text,
   sort: sort.optional(),
   limit: z.preprocess(number, limit).optional(),
   cursor: z.string().max(2048).optional(),
+});
+
+const schedules = REQUESTS.schedule_list.shape;
+
+/** `GET /v1/schedules?…`. */
+export const scheduleListQuerySchema = z.strictObject({
+  limit: z.preprocess(number, schedules.limit.optional()).optional(),
+  cursor: schedules.cursor,
 });
 
 const { ids } = READER_REQUESTS.changes.shape;

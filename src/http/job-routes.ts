@@ -1,16 +1,14 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { ErrorCode } from '../../actors/errors.js';
 import { parseRequest } from '../../actors/parse-request.js';
-import { ALL_REQUESTS, ALL_VERBS, READ_VERBS, REQUESTS, type AnyVerb, type Verb } from '../../actors/requests.js';
+import { ALL_REQUESTS, ALL_VERBS, READ_VERBS, REQUESTS, type Verb } from '../../actors/requests.js';
 import { ANSWERS } from './answer-schemas.js';
-import { askOptionsOf, etagOf, noneMatches, withWait } from './ask-options.js';
+import { etagOf, noneMatches } from './ask-options.js';
+import { askerOf, sendJson, sendMade, sendVersioned } from './asking.js';
 import type { GatewayContext } from './context.js';
 import { listQuerySchema } from './job-query.js';
-import { ASK_ERRORS, CHANGE_ERRORS, bodyOf, bodyWithId, idOf, type RequestHeader, type Route } from './route.js';
+import { ASK_ERRORS, CHANGE_ERRORS, CHANGE_HEADERS, MAKE_HEADERS, READ_HEADERS, bodyOf, bodyWithId, idOf, type Route } from './route.js';
 
-const READ_HEADERS = ['Ask-Timeout-Ms', 'traceparent'] as const satisfies RequestHeader[];
-const CHANGE_HEADERS = [...READ_HEADERS, 'Idempotency-Key', 'If-Match'] as const satisfies RequestHeader[];
 const JOB_ERRORS = ['job_not_found', 'illegal_transition', 'version_conflict', 'idempotency_conflict'] as const satisfies ErrorCode[];
 const CREATE_ERRORS = ['path_not_allowed', 'remote_not_allowed', 'idempotency_conflict', 'preview_stale'] as const satisfies ErrorCode[];
 const ETAG = { ETag: 'the version of the job' };
@@ -45,20 +43,7 @@ const commandBodies = {
 
 /** Everything under `/v1/jobs` but the log, and `/v1/stats`. */
 export function jobRoutes(context: GatewayContext): Route[] {
-  const { client, config } = context;
-
-  const ask = (request: FastifyRequest, verb: AnyVerb, body: string): Promise<string> =>
-    client.askText(verb, body, withWait(verb, body, askOptionsOf(request.headers, verb), config.askTimeoutMs));
-
-  const sendJob = (reply: FastifyReply, text: string): FastifyReply => {
-    const { version } = JSON.parse(text) as { version: number };
-    return sendJson(reply.header('etag', etagOf(version)), text);
-  };
-
-  const sendNewJob = (reply: FastifyReply, text: string): FastifyReply => {
-    const { id } = JSON.parse(text) as { id: string };
-    return sendJob(reply.code(201).header('location', `/v1/jobs/${id}`), text);
-  };
+  const ask = askerOf(context);
 
   const create: Route = {
     method: 'POST',
@@ -66,11 +51,11 @@ export function jobRoutes(context: GatewayContext): Route[] {
     operationId: 'createJob',
     summary: 'Create a job',
     access: 'token',
-    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
+    headers: MAKE_HEADERS,
     body: { schema: REQUESTS.create, required: true },
     answers: { 201: { description: 'The job', schema: ANSWERS.create, headers: { ...ETAG, Location: 'the path of the job' } } },
     errors: [...CHANGE_ERRORS, ...CREATE_ERRORS],
-    handle: async (request, reply) => sendNewJob(reply, await ask(request, 'create', bodyOf(request))),
+    handle: async (request, reply) => sendMade(reply, await ask(request, 'create', bodyOf(request)), '/v1/jobs'),
   };
 
   const list: Route = {
@@ -104,7 +89,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
       const text = await ask(request, 'get', JSON.stringify({ id: idOf(request) }));
       const { version } = JSON.parse(text) as { version: number };
       if (noneMatches(request.headers['if-none-match'], version)) return reply.code(304).header('etag', etagOf(version)).send();
-      return sendJob(reply, text);
+      return sendVersioned(reply, text);
     },
   };
 
@@ -118,7 +103,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     body: { schema: REQUESTS.update.omit({ id: true }), required: true },
     answers: { 200: { description: 'The job', schema: ANSWERS.update, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
-    handle: async (request, reply) => sendJob(reply, await ask(request, 'update', bodyWithId(request))),
+    handle: async (request, reply) => sendVersioned(reply, await ask(request, 'update', bodyWithId(request))),
   };
 
   const remove: Route = {
@@ -144,7 +129,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     body: { schema: REQUESTS.progress.options[0].omit({ id: true }), required: true },
     answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS, 'attempt_expired'],
-    handle: async (request, reply) => sendJob(reply, await ask(request, 'progress', bodyWithId(request))),
+    handle: async (request, reply) => sendVersioned(reply, await ask(request, 'progress', bodyWithId(request))),
   };
 
   const history: Route = {
@@ -177,11 +162,11 @@ export function jobRoutes(context: GatewayContext): Route[] {
     operationId: `${verb}Job`,
     summary,
     access: 'token',
-    headers: CHANGE_HEADERS.filter((name) => name !== 'If-Match'),
+    headers: MAKE_HEADERS,
     body: { schema, required: false },
     answers: { 201: { description: makes, schema: ANSWERS[verb], headers: { ...ETAG, Location: 'the path of that job' } } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS],
-    handle: async (request, reply) => sendNewJob(reply, await ask(request, verb, bodyWithId(request))),
+    handle: async (request, reply) => sendMade(reply, await ask(request, verb, bodyWithId(request)), '/v1/jobs'),
   }));
 
   const reorder: Route = {
@@ -194,7 +179,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     body: { schema: REQUESTS.reorder.omit({ id: true }), required: true },
     answers: { 200: { description: 'The job', schema: ANSWERS.reorder, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
-    handle: async (request, reply) => sendJob(reply, await ask(request, 'reorder', bodyWithId(request))),
+    handle: async (request, reply) => sendVersioned(reply, await ask(request, 'reorder', bodyWithId(request))),
   };
 
   const stats: Route = {
@@ -219,7 +204,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
     body: { schema: commandBodies[verb], required: false },
     answers: { 200: { description: 'The job', schema: ANSWERS.get, headers: ETAG } },
     errors: [...CHANGE_ERRORS, ...JOB_ERRORS],
-    handle: async (request, reply) => sendJob(reply, await ask(request, verb, bodyWithId(request))),
+    handle: async (request, reply) => sendVersioned(reply, await ask(request, verb, bodyWithId(request))),
   }));
 
   const verbs = ALL_VERBS.map((verb): Route => {
@@ -233,13 +218,10 @@ export function jobRoutes(context: GatewayContext): Route[] {
       headers: reads ? READ_HEADERS : CHANGE_HEADERS,
       body: { schema: ALL_REQUESTS[verb], required: false },
       answers: { 200: { description: 'The answer', schema: ANSWERS[verb] } },
-      errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS, 'attempt_expired'],
+      errors: [...CHANGE_ERRORS, ...JOB_ERRORS, ...CREATE_ERRORS, 'attempt_expired', 'schedule_not_found'],
       handle: async (request, reply) => sendJson(reply, await ask(request, verb, bodyOf(request))),
     };
   });
 
   return [create, list, get, update, remove, progress, history, why, ...makers, reorder, stats, ...commands, ...verbs];
 }
-
-/** Sends JSON text as it is. */
-export const sendJson = (reply: FastifyReply, text: string): FastifyReply => reply.type('application/json; charset=utf-8').send(text);

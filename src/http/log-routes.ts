@@ -9,7 +9,7 @@ import { ANSWERS } from './answer-schemas.js';
 import type { GatewayContext } from './context.js';
 import { lastEventId } from './event-routes.js';
 import { EventStream } from './event-stream.js';
-import { sendJson } from './job-routes.js';
+import { sendJson } from './asking.js';
 import { logQuerySchema } from './job-query.js';
 import { logText } from './log-text.js';
 import { ASK_ERRORS, idOf, type Route } from './route.js';

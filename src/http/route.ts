@@ -24,6 +24,11 @@ export const REQUEST_HEADERS = {
 } as const;
 export type RequestHeader = keyof typeof REQUEST_HEADERS;
 
+export const READ_HEADERS = ['Ask-Timeout-Ms', 'traceparent'] as const satisfies RequestHeader[];
+/** Of routes that make something new. */
+export const MAKE_HEADERS = [...READ_HEADERS, 'Idempotency-Key'] as const satisfies RequestHeader[];
+export const CHANGE_HEADERS = [...MAKE_HEADERS, 'If-Match'] as const satisfies RequestHeader[];
+
 export interface RouteAnswer {
   description: string;
   /** Default: `application/json`. Without `schema` and `type` there is no body. */
@@ -111,7 +116,7 @@ export function bodyWithId(request: FastifyRequest): string {
     throw new JobError('invalid_request', 'The request body is a JSON object.');
   const id = idOf(request);
   if ('ids' in value || ('id' in value && value.id !== id)) {
-    throw new JobError('invalid_request', 'The path names the job: leave id and ids out of the body.', { field: 'id' });
+    throw new JobError('invalid_request', 'The path names it: leave id and ids out of the body.', { field: 'id' });
   }
   if ('id' in value) return text;
   return `{"id":${JSON.stringify(id)}${Object.keys(value).length === 0 ? '' : ','}${text.slice(1)}`;

@@ -1,7 +1,7 @@
 import type { Journal, JournalRecord } from '../../actors/journal.js';
-import { mayFinish } from './notice.js';
+import { mayTell } from './notice.js';
 
-/** Changes that may have finished jobs, as lines of the journal; `seq` is the record up to which they go. */
+/** Changes that may have to be told, as lines of the journal; `seq` is the record up to which they go. */
 export interface Finishes {
   seq: number;
   lines: string[];
@@ -14,7 +14,7 @@ const MEANWHILE_RECORDS = 1000;
 class Full extends Error {}
 
 /**
- * Hears of every job that finishes, in the journal's order. What this manager
+ * Hears of every job that finishes and every run that did not happen, in the journal's order. What this manager
  * stores is heard as it is stored, which costs a look at each line; whatever
  * was missed (before the start, after a lost answer, while too much waited) is
  * read from the journal.
@@ -54,7 +54,7 @@ export class FinishFeed {
       append: async (record, expectedSeq) => {
         const appended = journal.append(record, expectedSeq);
         // Looked through while the server stores it.
-        const lines = record.kind === 'commit' ? record.lines.filter(mayFinish) : [];
+        const lines = record.kind === 'commit' ? record.lines.filter(mayTell) : [];
         await appended;
         this.#hear(expectedSeq + 1, lines);
       },
@@ -133,6 +133,6 @@ export class FinishFeed {
   #readOne({ seq, kind, changes }: JournalRecord): void {
     if (this.#chars > WAITING_CHARS) throw new Full();
     if (seq > this.#next) this.#onGap(this.#next, seq - 1);
-    this.#keep(seq, kind === 'commit' ? changes.map((change) => JSON.stringify(change)).filter(mayFinish) : []);
+    this.#keep(seq, kind === 'commit' ? changes.map((change) => JSON.stringify(change)).filter(mayTell) : []);
   }
 }

@@ -2,6 +2,7 @@ import { DiscardPolicy, RetentionPolicy, StorageType, type JetStreamClient, type
 import { z } from 'zod';
 import { NOTICE_EVENTS } from '../../actors/notify.js';
 import { LIMITS } from '../../actors/limits.js';
+import { scheduleSchema, skipSchema } from '../../actors/schedule.js';
 import { isMissing } from '../nats/missing.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
 import type { Notice } from './notice.js';
@@ -23,14 +24,17 @@ export interface Cursor {
 }
 
 const cursorSchema = z.object({ journal: z.string(), seq: z.number().int().min(0) });
+const anyNotice = { id: z.string().regex(/^[A-Za-z0-9_-]+$/), at: z.iso.datetime() };
 const dueSchema = z.object({
   receiver: z.enum(RECEIVERS),
-  notice: z.object({
-    event: z.enum(NOTICE_EVENTS),
-    id: z.string().regex(/^[A-Za-z0-9_-]+$/),
-    at: z.iso.datetime(),
-    job: z.looseObject({ id: z.string(), name: z.string(), attempt: z.number(), options: z.looseObject({}) }),
-  }),
+  notice: z.union([
+    z.object({
+      ...anyNotice,
+      event: z.enum(NOTICE_EVENTS).exclude(['skipped']),
+      job: z.looseObject({ id: z.string(), name: z.string(), attempt: z.number(), options: z.looseObject({}) }),
+    }),
+    z.object({ ...anyNotice, event: z.literal('skipped'), schedule: z.looseObject(scheduleSchema.shape), skip: skipSchema }),
+  ]),
 });
 
 /** What is still to be told, in the NOTICES stream: a message each, and one that says how far the journal was read. */
@@ -45,7 +49,7 @@ export class NoticeStore {
     const { noticesStream, allNotices } = subjectsOf(prefix);
     const settings = {
       subjects: [allNotices],
-      description: 'Notices of finished jobs that have not been delivered yet.',
+      description: 'Notices that have not been delivered yet.',
       // A repeat takes the place of the same notice.
       max_msgs_per_subject: 1,
       // Above what the outbox takes: it says who is not told, and why.

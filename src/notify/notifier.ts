@@ -7,7 +7,7 @@ import { LogWriter } from '../nats/log-writer.js';
 import { subjectsOf, type Subjects } from '../subjects.js';
 import { DeliveryFailed } from './delivery.js';
 import { FinishFeed, type Finishes } from './finish-feed.js';
-import { bodyOf, noticeOf, type Notice } from './notice.js';
+import { bodyOf, noticesOf, notifyOf, subjectOf, type Notice } from './notice.js';
 import { NoticeStore, type Due, type Receiver } from './notice-store.js';
 import { runNotifyCommand } from './notify-command.js';
 import { Outbox, type OutboxOptions } from './outbox.js';
@@ -29,7 +29,7 @@ const SAVE_EVERY_MS = 1000;
 const TOLD_TOGETHER = 100;
 
 /**
- * Tells of every job that finishes: an event on NATS, and a notice to each
+ * Tells of every job that finishes and of every run of a schedule that did not happen: an event on NATS, and a notice to each
  * receiver, at least once. A notice is stored before the place in the journal
  * is, and removed when it was delivered, so a crash at any point repeats a
  * notice at worst.
@@ -74,8 +74,7 @@ export class Notifier {
       journal,
       nextSeq: seq + 1,
       onNews: () => this.#wake(),
-      onGap: (from, to) =>
-        log(`notices: records ${from} to ${to} of the journal were purged unread: jobs that finished there are not told`),
+      onGap: (from, to) => log(`notices: records ${from} to ${to} of the journal were purged unread: what finished there is not told`),
     });
     this.#outbox = new Outbox({
       keyOf: (due) => (due.receiver === 'command' ? 'command' : hostOf(this.#urlOf(due))),
@@ -136,7 +135,7 @@ export class Notifier {
   }
 
   async #tellSome(lines: string[]): Promise<void> {
-    const notices = lines.map((line) => noticeOf(JSON.parse(line) as Change)).filter((notice) => notice !== null);
+    const notices = lines.flatMap((line) => noticesOf(JSON.parse(line) as Change));
     if (notices.length === 0) return;
     const dues = notices.flatMap((notice) => this.#receiversOf(notice).map((receiver): Due => ({ receiver, notice })));
     const places = await Promise.all(dues.map((due) => this.#store.put(due)));
@@ -149,13 +148,13 @@ export class Notifier {
     // A stream that somebody keeps of the events drops a repeat by this.
     const header = headers();
     header.set('Nats-Msg-Id', notice.id);
-    this.#options.nc.publish(this.#subjects.event(notice.event, notice.job.id), bodyOf(notice), { headers: header });
+    this.#options.nc.publish(this.#subjects.event(notice.event, subjectOf(notice)), bodyOf(notice), { headers: header });
   }
 
-  #receiversOf({ event, job }: Notice): Receiver[] {
+  #receiversOf(notice: Notice): Receiver[] {
     const { webhook, command, on } = this.#options.config.notify;
-    const own = job.options.notify;
-    const isWanted = (events: readonly NoticeEvent[]) => events.includes(event);
+    const own = notifyOf(notice);
+    const isWanted = (events: readonly NoticeEvent[]) => events.includes(notice.event);
     if (own && !isWanted(own.on)) return [];
     const receivers: Receiver[] = own?.webhook === undefined ? [] : ['job'];
     if (webhook !== null && isWanted(on)) receivers.push('everyones');
@@ -201,7 +200,7 @@ export class Notifier {
   }
 
   #urlOf({ receiver, notice }: Due): string | null {
-    return receiver === 'job' ? (notice.job.options.notify?.webhook ?? null) : this.#options.config.notify.webhook;
+    return receiver === 'job' ? (notifyOf(notice)?.webhook ?? null) : this.#options.config.notify.webhook;
   }
 
   async #end(seq: number, due: Due, why: string | null): Promise<void> {
@@ -210,10 +209,13 @@ export class Notifier {
   }
 
   #sayGivenUp(due: Due, why: string): void {
-    const { event, id, job } = due.notice;
+    const { notice } = due;
     const whom = due.receiver === 'command' ? 'The program of TALLYMAN_NOTIFY_COMMAND' : `The webhook at ${hostOf(this.#urlOf(due))}`;
-    const text = `${whom} was not told that this job is "${event}" (notice ${id}). Given up: ${why}`;
-    this.#options.log(`job ${job.id}: ${text}`);
+    const what = 'job' in notice ? `this job is "${notice.event}"` : `a run at ${notice.skip.at} did not happen`;
+    const text = `${whom} was not told that ${what} (notice ${notice.id}). Given up: ${why}`;
+    this.#options.log(`${'job' in notice ? 'job' : 'schedule'} ${subjectOf(notice)}: ${text}`);
+    if (!('job' in notice)) return;
+    const { job } = notice;
     this.#jobLog.write({ at: new Date().toISOString(), job: job.id, attempt: job.attempt, level: 'error', stream: 'worker', text });
   }
 

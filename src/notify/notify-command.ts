@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import type { Job } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import { DeliveryFailed } from './delivery.js';
-import { bodyOf, type Notice } from './notice.js';
+import { bodyOf, type Notice, type SkipNotice } from './notice.js';
 
 const STDERR_CHARS = 500;
 
@@ -52,14 +53,25 @@ function killGroup(pid: number): void {
 }
 
 /** What the service has, without its settings, which hold secrets. */
-function environmentOf({ event, id, job }: Notice): NodeJS.ProcessEnv {
+function environmentOf(notice: Notice): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TALLYMAN_'))),
-    TALLYMAN_EVENT: event,
-    TALLYMAN_NOTICE_ID: id,
-    TALLYMAN_JOB_ID: job.id,
-    TALLYMAN_JOB_NAME: job.name,
-    TALLYMAN_JOB_TYPE: job.type,
-    TALLYMAN_JOB_STATUS: job.status,
+    TALLYMAN_EVENT: notice.event,
+    TALLYMAN_NOTICE_ID: notice.id,
+    ...('job' in notice ? environmentOfJob(notice.job) : environmentOfSkip(notice)),
   };
 }
+
+const environmentOfJob = ({ id, name, type, status }: Job) => ({
+  TALLYMAN_JOB_ID: id,
+  TALLYMAN_JOB_NAME: name,
+  TALLYMAN_JOB_TYPE: type,
+  TALLYMAN_JOB_STATUS: status,
+});
+
+const environmentOfSkip = ({ schedule: { id, name }, skip: { at, code } }: SkipNotice) => ({
+  TALLYMAN_SCHEDULE_ID: id,
+  TALLYMAN_SCHEDULE_NAME: name,
+  TALLYMAN_SKIPPED_AT: at,
+  TALLYMAN_SKIPPED_CODE: code,
+});

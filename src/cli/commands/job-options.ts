@@ -16,7 +16,7 @@ export const JOB_OPTIONS: readonly Option[] = [
   { name: 'priority', value: 'N', describe: 'from -100 to 100; higher runs first' },
   { name: 'after', value: 'ID', multiple: true, describe: 'run only when that job has completed; may be repeated' },
   { name: 'webhook', value: 'URL', describe: 'tell this URL when the job has finished' },
-  { name: 'notify-on', value: 'EVENTS', describe: 'tell of these only: completed, warning, failed, cancelled, "," between them' },
+  { name: 'notify-on', value: 'EVENTS', describe: 'tell of these only: completed, warning, failed, cancelled, skipped, "," between them' },
   { name: 'max-retries', value: 'N', describe: 'attempts after the first that fails (default 10)' },
   ...TIME_OPTIONS,
 ];
