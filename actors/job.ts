@@ -17,8 +17,23 @@ export const WANTED = ['run', 'pause', 'cancel', 'stop'] as const;
 export const PHASES = ['preflight', 'counting', 'transferring', 'verifying', 'deleting_source'] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** What became of one file of an attempt. `differs`, `missing` and `extra` (left over in a mirror) are a verification's findings; `kept` is a source file that was not deleted. */
-export const FILE_OUTCOMES = ['transferred', 'equal', 'differs', 'missing', 'extra', 'failed', 'skipped', 'deleted', 'kept'] as const;
+/**
+ * What became of one file of an attempt. `differs`, `missing` and `extra` (left over in a mirror) are a verification's
+ * findings; `kept` is a source file that was not deleted. `deleting` is told before, so that what a killed attempt did
+ * is known: only who asks for it sees it.
+ */
+export const FILE_OUTCOMES = [
+  'transferred',
+  'equal',
+  'differs',
+  'missing',
+  'extra',
+  'failed',
+  'skipped',
+  'deleting',
+  'deleted',
+  'kept',
+] as const;
 export type FileOutcome = (typeof FILE_OUTCOMES)[number];
 
 /** Types that move files: they have `source` and `destination`. Every other type has `input`. */
@@ -99,6 +114,7 @@ export const deletionSchema = z.strictObject({
   filesKept: count,
   /** Why files were kept, with how many for each reason. */
   kept: z.array(z.strictObject({ why: z.string().max(200), files: count })).max(20),
+  upToAttempt: count.exactOptional().describe('what this attempt and those before it deleted is counted'),
 });
 export type Deletion = z.infer<typeof deletionSchema>;
 

@@ -117,6 +117,7 @@ export function release(context: VerbContext, body: Requests['release']): Entry 
 function withDeletion(before: Job['deletion'], now: Job['deletion'] | undefined): Job['deletion'] {
   if (!now || !before) return now ?? before;
   return {
+    ...before,
     ...now,
     filesDeleted: before.filesDeleted + now.filesDeleted,
     bytesDeleted: before.bytesDeleted + now.bytesDeleted,

@@ -56,9 +56,9 @@ class Told implements DeletionRun {
   onProgress = () => {
     this.before('progress');
   };
-  announce = (lines: string[]) => {
+  announce: DeletionRun['announce'] = (entries) => {
     this.before('announce');
-    this.announced.push(...lines);
+    this.announced.push(...entries.map(({ text }) => text));
     return Promise.resolve();
   };
   tell: DeletionRun['tell'] = (file, outcome, why) => {

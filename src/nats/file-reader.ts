@@ -1,6 +1,6 @@
 import { deferred, type JetStreamManager, type NatsConnection } from 'nats';
 import { JobError } from '../../actors/errors.js';
-import { fileCountsSchema, type FileCounts } from '../../actors/job.js';
+import { FILE_OUTCOMES, fileCountsSchema, type FileCounts } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import type { ReaderRequests } from '../../actors/requests.js';
 import type { Answers } from '../answers.js';
@@ -16,6 +16,8 @@ type FileQuery = ReaderRequests['files'];
 
 /** A page is answered after this time even when it is not full: much may have been looked at that did not fit. */
 const PAGE_WITHIN_MS = 3_000;
+/** What everybody sees who does not say what. */
+const SHOWN = FILE_OUTCOMES.filter((outcome) => outcome !== 'deleting');
 /** What a record takes beside its texts. */
 const FIELDS_BYTES = 250;
 
@@ -52,7 +54,7 @@ export class FileReader {
   }
 
   async #page(query: FileQuery & { attempt: number }): Promise<Pick<Answers['files'], 'files' | 'next'>> {
-    const { id, attempt, outcome = ['*' as const], after } = query;
+    const { id, attempt, outcome = SHOWN, after } = query;
     const page = new Page(query);
     const done = deferred<boolean>();
     const tail = new StreamTail({

@@ -26,7 +26,8 @@ interface Batch {
  * Writes what became of the files of one attempt to the FILES stream, many in
  * one message, each outcome under a subject of its own, and at last how many
  * there were of each. Nothing is left out while NATS is away: `room` makes who
- * writes wait. Past `LIMITS.filesPerAttempt` files are only counted.
+ * writes wait. Past `LIMITS.filesPerAttempt` files are only counted; those that
+ * are to be deleted are always written, and not counted.
  */
 export class FileWriter implements FileSink {
   readonly #options: FileWriterOptions;
@@ -46,10 +47,8 @@ export class FileWriter implements FileSink {
   }
 
   write(entry: FileEntry): void {
-    this.#counts[entry.outcome] = (this.#counts[entry.outcome] ?? 0) + 1;
-    this.#countsTold = false;
-    if (this.#written > LIMITS.filesPerAttempt) return;
-    this.#add(this.#written++ < LIMITS.filesPerAttempt ? entry : full());
+    if (entry.outcome === 'deleting') this.#add(entry);
+    else this.#count(entry);
     this.#timer ??= setTimeout(() => this.#sealAll(), SEND_AFTER_MS).unref();
   }
 
@@ -67,6 +66,13 @@ export class FileWriter implements FileSink {
       left.abort();
     }
     return this.#queue.length === 0;
+  }
+
+  #count(entry: FileEntry): void {
+    this.#counts[entry.outcome] = (this.#counts[entry.outcome] ?? 0) + 1;
+    this.#countsTold = false;
+    if (this.#written > LIMITS.filesPerAttempt) return;
+    this.#add(this.#written++ < LIMITS.filesPerAttempt ? entry : full());
   }
 
   #add(entry: FileEntry): void {

@@ -12,10 +12,11 @@ import type { LogLine } from '../log-line.js';
 import type { AttemptFiles } from './attempt-files.js';
 import { failedFiles } from './failed-files.js';
 import { number } from './number.js';
-import { MESSAGE_CHARS, OutcomeReport, WARNINGS, withoutFiles, type Report } from './outcome.js';
+import { OutcomeReport, WARNINGS, failureOf, withoutFiles, wordsOf, type Report } from './outcome.js';
 import { checkChanges, checkPreview, checkSize } from './guards.js';
 import { expectedAfter, lookAtSides, seenAtEnd, type Sides } from './seen.js';
 import { withStallWatch } from './stall-watch.js';
+import { leftBehind } from './source-past.js';
 import { SourceStep, keptWarnings, skippedDeletion } from './source-step.js';
 import { Places } from './places.js';
 import { failed } from './preflight.js';
@@ -46,8 +47,9 @@ export interface AttemptTools {
 
 /** The report does not wait longer for the log: the lease goes on. */
 const FLUSH_WAIT_MS = 1000;
+/** How long what is to be deleted may take to be stored. */
+const STORE_TIMEOUT_MS = 10_000;
 const STALL_TIMEOUT_SECONDS = 900;
-const ADVICE_CHARS = 2048;
 const WARNING_CHARS = 2048;
 
 /** The clock of leases: it never goes back. */
@@ -97,7 +99,13 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', `Attempt ${task.attempt}, worker ${this.#tools.name}: from ${task.source} to ${task.destination}.`);
     const probe = await this.#engine().probe();
     if (!probe.found) throw failed('engine_missing', `This worker has no ${this.#job?.type} to copy with.`, probe.advice);
-    this.#places = await Places.check(task, this.#engine(), this.#tools.roots, this.#job?.seen ?? null, this.#runOf(run));
+    this.#source = this.#sourceStep(task);
+    try {
+      this.#places = await Places.check(task, this.#engine(), this.#tools.roots, this.#job?.seen ?? null, this.#runOf(run));
+    } catch (error) {
+      if (!this.#source) throw error;
+      return this.#source.requireMoved(error);
+    }
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
     for (const note of probe.notes) this.#say('info', note);
     // Jobs of before this field was there lack it.
@@ -109,23 +117,14 @@ export class AttemptRun implements AttemptSteps {
 
   async count(run: StepRun): Promise<Totals> {
     this.#say('info', 'Counting what is to be copied.');
-    const totals = (this.#counted = await this.#watched(run, (watched) => this.#engine().count(this.#task(), this.#runOf(watched))));
+    const totals = (this.#counted = await this.#watched(run, (watched) => this.#copier().count(this.#task(), this.#runOf(watched))));
     this.#say('info', `To copy: ${number(totals.filesTotal)} files with ${number(totals.bytesTotal)} bytes${this.#took()}`);
     checkPreview(this.#task(), totals.changes, this.#job?.preview ?? null);
     checkChanges(this.#task(), totals.changes);
     if (this.#job) checkSize(this.#task(), totals.source, this.#job);
     await this.#places?.requireSpace(totals.bytesTotal, run.signal);
     const paths = this.#places?.paths;
-    if (paths && this.#task().options.deleteSource.mode !== 'never') {
-      this.#source = new SourceStep(this.#task(), {
-        say: (level, text) => {
-          this.#say(level, text);
-        },
-        store: (lines) => this.#tools.log.store(lines.map((text) => this.#line('info', 'worker', text))),
-        runOf: (one) => this.#runOf(one),
-      });
-      await this.#source.list(this.#engine(), paths, run);
-    }
+    if (paths) await this.#source?.list(this.#engine(), paths, run);
     return totals;
   }
 
@@ -133,7 +132,7 @@ export class AttemptRun implements AttemptSteps {
     this.#say('info', 'Copying.');
     const copied = await this.#andFiles(
       run,
-      this.#watched(run, (watched) => this.#engine().transfer(this.#task(), totals, this.#runOf(watched))),
+      this.#watched(run, (watched) => this.#copier().transfer(this.#task(), totals, this.#runOf(watched))),
     );
     this.#say('info', `Copied ${number(copied.filesTransferred)} files with ${number(copied.bytesTransferred)} bytes${this.#took()}`);
     const warnings = copied.warnings.slice(0, WARNINGS).map((text) => text.slice(0, WARNING_CHARS));
@@ -159,24 +158,13 @@ export class AttemptRun implements AttemptSteps {
   }
 
   explain(error: unknown): JobFailure {
-    if (error instanceof EngineFailed) {
-      const { message, advice, ...failure } = error.failure;
-      return { ...failure, message: message.slice(0, MESSAGE_CHARS), advice: advice?.slice(0, ADVICE_CHARS) ?? null };
-    }
-    console.error(`A defect in the attempt ${this.#name}:`, error);
-    const text = error instanceof Error ? error.message : String(error);
-    return {
-      code: 'internal',
-      message: `A defect in the worker: ${text}`.slice(0, MESSAGE_CHARS),
-      exitCode: null,
-      retriable: false,
-      advice: 'The log of the worker process tells more; please report it.',
-    };
+    if (!(error instanceof EngineFailed)) console.error(`A defect in the attempt ${this.#name}:`, error);
+    return failureOf(error);
   }
 
   async report(outcome: Outcome): Promise<void> {
     this.#outcome ??= await this.#lastWords(outcome);
-    const refusal = await this.#report.send(this.#withSeen(this.#withDeletion(this.#outcome)));
+    const refusal = await this.#report.send(this.#withSeen(await this.#withDeletion(this.#outcome)));
     if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
   }
 
@@ -184,7 +172,7 @@ export class AttemptRun implements AttemptSteps {
   async #lastWords(outcome: Outcome): Promise<Outcome> {
     const { log, renewTimeoutMs } = this.#tools;
     const told = (await this.#files.flush(AbortSignal.timeout(renewTimeoutMs))) ? outcome : withoutFiles(outcome);
-    this.#sayOutcome(told);
+    this.#say(...wordsOf(told));
     await Promise.race([log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
     return told;
   }
@@ -208,14 +196,37 @@ export class AttemptRun implements AttemptSteps {
     return withStallWatch(limits, run.signal, (signal) => step({ ...run, signal }));
   }
 
+  #copier(): Pick<Engine, 'count' | 'transfer'> {
+    return this.#source?.copierOf(this.#engine()) ?? this.#engine();
+  }
+
+  #sourceStep(task: TransferTask): SourceStep | null {
+    if (!this.#job || task.options.deleteSource.mode === 'never') return null;
+    const { client, log } = this.#tools;
+    return new SourceStep(this.#job, task, {
+      say: (level, text) => {
+        this.#say(level, text);
+      },
+      store: async (lines, files) => {
+        for (const entry of files) this.#files.write(entry);
+        await log.store(lines.map((text) => this.#line('info', 'worker', text)));
+        if (!(await this.#files.flush(AbortSignal.timeout(STORE_TIMEOUT_MS)))) throw new Error('the store of files took nothing');
+      },
+      runOf: (one) => this.#runOf(one),
+      client,
+    });
+  }
+
   #requireSource(): SourceStep {
     if (this.#source) return this.#source;
     throw new Error('the source was not listed');
   }
 
   /** What was deleted is told however the attempt ends. */
-  #withDeletion(outcome: Outcome): Report {
-    const deletion = this.#source?.deletion ?? skippedDeletion(this.#job, outcome);
+  async #withDeletion(outcome: Outcome): Promise<Report> {
+    const job = this.#job;
+    // Of an attempt that is only given back, what its killed worker had deleted; if that cannot be looked up, the next attempt does.
+    const deletion = job ? (this.#source?.deletion ?? skippedDeletion(job, outcome)) : await leftBehind(this.#tools.client, this.#attempt);
     if (!deletion) return outcome;
     if (outcome.verb !== 'complete') return { ...outcome, deletion };
     return { ...outcome, warnings: [...outcome.warnings, ...keptWarnings(deletion)].slice(0, WARNINGS), deletion };
@@ -224,20 +235,6 @@ export class AttemptRun implements AttemptSteps {
   #withSeen(report: Report): Report {
     if (report.verb !== 'complete' || !this.#sides) return report;
     return { ...report, seen: seenAtEnd(this.#job?.seen ?? null, this.#sides, this.#counted?.source) };
-  }
-
-  #sayOutcome(outcome: Outcome): void {
-    switch (outcome.verb) {
-      case 'complete':
-        return this.#say('info', 'Completed.');
-      case 'fail':
-        return this.#say(
-          'error',
-          `Failed (${outcome.error.code}): ${outcome.error.message}${outcome.error.advice ? `\n${outcome.error.advice}` : ''}`,
-        );
-      case 'release':
-        return this.#say('info', `Stopped and given back: ${outcome.reason}. The copied part stays and is gone on with.`);
-    }
   }
 
   #task(): TransferTask {

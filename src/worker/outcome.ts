@@ -1,8 +1,10 @@
 import type { Outcome } from '../../actors/attempt-steps.js';
 import { JobError, type ErrorCode } from '../../actors/errors.js';
-import type { Deletion, Job, JobStatus, Seen } from '../../actors/job.js';
+import type { Deletion, Job, JobFailure, JobStatus, Seen } from '../../actors/job.js';
 import type { AttemptId } from '../../actors/worker.js';
+import { EngineFailed } from '../engines/engine.js';
 import type { JobClient } from '../job-client.js';
+import type { LogLine } from '../log-line.js';
 
 /** Errors after which the same report may be taken later. Every other one is the manager's last word. */
 const WORTH_REPEATING: ReadonlySet<ErrorCode> = new Set([
@@ -82,7 +84,8 @@ export class OutcomeReport {
 
 /** What a job takes. */
 export const WARNINGS = 100;
-export const MESSAGE_CHARS = 8192;
+const MESSAGE_CHARS = 8192;
+const ADVICE_CHARS = 2048;
 const FILES_LOST = 'The list of what became of each file could not be stored in time, so it may lack some.';
 
 /** The outcome of an attempt whose list of files may not be whole. */
@@ -97,5 +100,35 @@ export function withoutFiles(outcome: Outcome): Outcome {
     }
     case 'release':
       return outcome;
+  }
+}
+
+/** Why a step rejected, as a job's error. */
+export function failureOf(error: unknown): JobFailure {
+  if (error instanceof EngineFailed) {
+    const { message, advice, ...failure } = error.failure;
+    return { ...failure, message: message.slice(0, MESSAGE_CHARS), advice: advice?.slice(0, ADVICE_CHARS) ?? null };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    code: 'internal',
+    message: `A defect in the worker: ${text}`.slice(0, MESSAGE_CHARS),
+    exitCode: null,
+    retriable: false,
+    advice: 'The log of the worker process tells more; please report it.',
+  };
+}
+
+/** How the log tells the end of an attempt. */
+export function wordsOf(outcome: Outcome): [level: LogLine['level'], text: string] {
+  switch (outcome.verb) {
+    case 'complete':
+      return ['info', 'Completed.'];
+    case 'fail': {
+      const { code, message, advice } = outcome.error;
+      return ['error', `Failed (${code}): ${message}${advice ? `\n${advice}` : ''}`];
+    }
+    case 'release':
+      return ['info', `Stopped and given back: ${outcome.reason}. The copied part stays and is gone on with.`];
   }
 }

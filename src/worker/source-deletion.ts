@@ -2,6 +2,7 @@ import { lstat, rmdir, unlink } from 'node:fs/promises';
 import type { Deletion, Progress, Verification } from '../../actors/job.js';
 import { EngineStopped } from '../engines/engine.js';
 import { identityOf, proveFile, proveLink, type Identity, type Place, type Proof } from './file-proof.js';
+import { announcement, folderAnnouncement, type Announced } from './announcement.js';
 import { FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
 import { showPath } from '../show-path.js';
@@ -17,7 +18,7 @@ export interface DeletionRun {
   signal: AbortSignal;
   onProgress(progress: Partial<Progress>): void;
   /** Stores what is about to be deleted. Nothing is deleted before this has resolved. */
-  announce(lines: string[]): Promise<void>;
+  announce(entries: Announced[]): Promise<void>;
   /** What became of one file. */
   tell(file: SourceFile, outcome: 'deleted' | 'kept', why: string | null, sha256: string | null): void;
 }
@@ -124,7 +125,7 @@ export class SourceDeletion {
     for (let at = 0; at < folders.length; at += BATCH_FILES) {
       this.#stopIfAsked();
       const batch = folders.slice(at, at + BATCH_FILES);
-      await this.#run.announce(batch.map((name) => `Removing the folder if it is empty: ${showPath(name)}`));
+      await this.#run.announce(batch.map(folderAnnouncement));
       for (const name of batch) await this.#removeFolder(name);
     }
   }
@@ -202,7 +203,7 @@ export class SourceDeletion {
   async #delete(batch: readonly Proved[]): Promise<void> {
     if (batch.length === 0) return;
     this.#stopIfAsked();
-    await this.#run.announce(batch.map(({ file, sha256 }) => announcement(file, sha256)));
+    await this.#run.announce(batch.map(announcement));
     for (const proved of batch) {
       this.#stopIfAsked();
       await this.#deleteOne(proved);
@@ -292,9 +293,6 @@ const wentTogether = ({ path }: SourceFile): Error =>
     `${showPath(path)} was deleted in the source and its copy changed with it: both are one place, mounted twice. Nothing more was deleted.`,
     'Unmount one of them and choose another destination. The log has the names of what was deleted.',
   );
-
-const announcement = (file: SourceFile, sha256: string | null): string =>
-  `Deleting in the source: ${showPath(file.path)} (${sha256 === null ? 'a link, its copy points to the same' : `${file.bytes} bytes, its copy is equal, sha256 ${sha256}`})`;
 
 const identityAt = async ({ folder, name }: Place): Promise<Identity | null> =>
   lstat(folder.at(name), { bigint: true }).then(identityOf, () => null);

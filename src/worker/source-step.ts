@@ -1,32 +1,49 @@
 import type { Outcome, StepRun } from '../../actors/attempt-steps.js';
 import type { Deletion, Job, TransferOptions, Verification } from '../../actors/job.js';
 import { BoundedRun } from '../engines/bounded-run.js';
-import type { Engine, Run, TransferTask } from '../engines/engine.js';
-import { pathOf } from '../file-record.js';
+import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
+import { pathOf, type FileEntry } from '../file-record.js';
+import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
+import type { Announced } from './announcement.js';
 import { number } from './number.js';
 import { failed, type RealPaths } from './preflight.js';
 import { showPath } from '../show-path.js';
 import { SourceDeletion, type DeletionRun } from './source-deletion.js';
 import { listSource } from './source-list.js';
+import { isMoved, uncounted } from './source-past.js';
 import { requireTwoPlaces } from './two-places.js';
 
 /** What the attempt lends to it. */
 export interface SourceStepHost {
   say(level: LogLine['level'], text: string): void;
-  /** Stores lines in the job's log; rejects when that cannot be done. */
-  store(lines: string[]): Promise<void>;
+  /** Stores lines in the job's log, and the files that they are about; rejects when that cannot be done. */
+  store(lines: string[], files: FileEntry[]): Promise<void>;
   runOf(run: StepRun): Run;
+  client: Pick<JobClient, 'ask'>;
 }
+
+/** When there is nothing left to copy. */
+const NOTHING_LEFT: Pick<Engine, 'count' | 'transfer'> = {
+  count: () => Promise.resolve({ filesTotal: 0, bytesTotal: 0 }),
+  transfer: () => Promise.resolve({ filesTransferred: 0, bytesTransferred: 0, warnings: [] }),
+};
+/** Of the single file whose copy was compared with the sum that stands in the records of this job. */
+const MOVED: Verification = { method: 'bytes', algorithm: 'sha256', filesExpected: 1, filesEqual: 1, mismatches: 0 };
 
 /** The part of an attempt that deletes its source: listed before the copy, proved after it, then deleted. */
 export class SourceStep {
+  readonly #job: Job;
   readonly #task: TransferTask;
   readonly #options: TransferOptions['deleteSource'];
   readonly #host: SourceStepHost;
   #source: SourceDeletion | null = null;
+  /** What attempts deleted that ended without a word; null until it is known. */
+  #past: Deletion | null = null;
+  #isMoved = false;
 
-  constructor(task: TransferTask, host: SourceStepHost) {
+  constructor(job: Job, task: TransferTask, host: SourceStepHost) {
+    this.#job = job;
     this.#task = task;
     this.#options = task.options.deleteSource;
     this.#host = host;
@@ -34,7 +51,31 @@ export class SourceStep {
 
   /** What was deleted so far, and what is kept; null when nothing was to be deleted. */
   get deletion(): Deletion | null {
-    return this.#source?.deletion ?? null;
+    const [past, now] = [this.#past, this.#source?.deletion];
+    if (!past) return null;
+    return {
+      filesDeleted: past.filesDeleted + (now?.filesDeleted ?? 0),
+      bytesDeleted: past.bytesDeleted + (now?.bytesDeleted ?? 0),
+      foldersDeleted: past.foldersDeleted + (now?.foldersDeleted ?? 0),
+      filesKept: now?.filesKept ?? 0,
+      kept: now?.kept ?? [],
+      upToAttempt: this.#task.attempt,
+    };
+  }
+
+  /** The engine, until nothing is left to copy. */
+  copierOf(engine: Engine): Pick<Engine, 'count' | 'transfer'> {
+    return this.#isMoved ? NOTHING_LEFT : engine;
+  }
+
+  /** A single file that is missing was moved already when an earlier attempt of this job did so, and could not say it. */
+  async requireMoved(missing: unknown): Promise<void> {
+    const isMissing = missing instanceof EngineFailed && missing.failure.code === 'source_missing';
+    const { attempt } = this.#task;
+    if (!isMissing || attempt === 1 || !(await this.#recall(isMoved(this.#host.client, this.#job, attempt), false))) throw missing;
+    this.#isMoved = true;
+    await this.#recallPast();
+    this.#host.say('info', 'An earlier attempt has proved and deleted this file, and its copy is as it was proved: nothing is left to do.');
   }
 
   /** What may be deleted is what is there before the first byte is copied. */
@@ -45,9 +86,11 @@ export class SourceStep {
     const list = await listSource(this.#task, paths, await engine.list(this.#task, this.#host.runOf(run)));
     this.#host.say('info', `Listed ${number(list.files.length)} files that may be deleted once their copies are proved.`);
     this.#source = new SourceDeletion(list);
+    await this.#recallPast();
   }
 
   async proveAll(run: StepRun): Promise<Verification> {
+    if (this.#isMoved) return MOVED;
     this.#host.say('info', 'Comparing every file with its copy, byte by byte.');
     const verification = await this.#with(run, (source, deletionRun) => source.proveAll(this.#task.attempt, deletionRun));
     this.#host.say('info', `Proved: ${number(verification.filesEqual)} files are equal, and their copies are on the disk.`);
@@ -57,6 +100,7 @@ export class SourceStep {
   /** Answers the proof when it was made on the way, file by file. */
   async delete(run: StepRun): Promise<Verification | null> {
     const perFile = this.#options.mode === 'per_file';
+    if (this.#isMoved) return perFile ? MOVED : null;
     if (this.#source) await requireTwoPlaces(this.#source.list.source, this.#source.list.target);
     this.#host.say('info', perFile ? 'Comparing and deleting the source, file by file.' : 'Deleting the source.');
     return this.#with(run, async (source, deletionRun) => {
@@ -83,8 +127,8 @@ export class SourceStep {
         onProgress: (progress) => {
           bounded.onProgress(progress);
         },
-        announce: async (lines) => {
-          await this.#announce(lines);
+        announce: async (entries) => {
+          await this.#announce(entries);
           await bounded.roomForFiles();
         },
         tell: ({ path, bytes }, outcome, why, sha256) => {
@@ -98,9 +142,34 @@ export class SourceStep {
     }
   }
 
-  async #announce(lines: string[]): Promise<void> {
+  async #recallPast(): Promise<void> {
+    const { attempt } = this.#task;
+    const none = { filesDeleted: 0, bytesDeleted: 0, foldersDeleted: 0, filesKept: 0, kept: [] };
+    this.#past = attempt === 1 ? none : await this.#recall(uncounted(this.#host.client, this.#job, attempt - 1), none);
+  }
+
+  /** What the records say, or what to go on with when they cannot be read. */
+  async #recall<T>(looking: Promise<T>, otherwise: T): Promise<T> {
+    return looking.catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#host.say('warning', `What earlier attempts deleted cannot be looked up: ${why}`);
+      return otherwise;
+    });
+  }
+
+  async #announce(entries: Announced[]): Promise<void> {
     try {
-      await this.#host.store(lines);
+      await this.#host.store(
+        entries.map(({ text }) => text),
+        entries.map(({ path, bytes, sha256 }) => ({
+          ...pathOf(Buffer.from(path, 'latin1')),
+          outcome: 'deleting',
+          bytes,
+          provedBy: bytes === null ? null : 'bytes',
+          checksum: sha256 && `sha256:${sha256}`,
+          why: null,
+        })),
+      );
     } catch (error) {
       throw failed(
         'log_unavailable',
