@@ -2,6 +2,8 @@ import { Entry } from './entry.js';
 import type { HistoryEntry, Job } from './job.js';
 import type { JobTable } from './job-table.js';
 import type { StoredKey } from './journal.js';
+import { LIMITS } from './limits.js';
+import { patchOf } from './patch.js';
 import { ScheduleDraft } from './schedule-draft.js';
 
 /** What a change adds to the job's history: who did what. */
@@ -14,6 +16,8 @@ export interface Note {
 interface Changed {
   entry: Entry;
   notes: readonly string[];
+  /** When progress is all that the round changed: the line of the record, and the job before the round. */
+  patch: { line: string; over: Job } | null;
 }
 
 interface Undo {
@@ -41,17 +45,26 @@ export class Draft {
   /** Keys of the jobs that this round deleted. */
   #goneKeys = new Map<string, { id: string; digest: string }>();
   #bytes = 0;
+  #finishes = false;
+  readonly #seq: number;
 
-  constructor(table: JobTable) {
+  /** `seq` is what the record will get. */
+  constructor(table: JobTable, seq: number) {
     this.table = table;
     this.schedules = new ScheduleDraft(table.schedules, (undo, text) => {
       this.#undo.push({ undo, bytes: this.#bytes });
       this.#bytes += bytesAtMost(text);
     });
+    this.#seq = seq;
   }
 
   get isEmpty(): boolean {
     return this.#changed.size === 0 && this.#tombstones.size === 0 && this.schedules.isEmpty;
+  }
+
+  /** Whether it may have finished a job or changed a schedule. */
+  get tells(): boolean {
+    return this.#finishes || !this.schedules.isEmpty;
   }
 
   /** About how many bytes the record will have; never less than it will. */
@@ -70,12 +83,21 @@ export class Draft {
       notesDropped: before?.notesDropped ?? 0,
       sinceSeq: before?.sinceSeq ?? 0,
     });
-    this.#undo.push({ id: job.id, before, changed, bytes: this.#bytes });
-    this.#changed.set(job.id, { entry, notes: joined(changed?.notes, added) });
-    this.table.put(entry, before);
     const addedBytes = added.reduce((sum, note) => sum + bytesAtMost(note), 0);
-    this.#bytes += bytesAtMost(entry.text) + addedBytes + keyBytes(entry.key) + 64;
-    return entry;
+    const bytes = bytesAtMost(entry.text) + addedBytes + keyBytes(entry.key) + 64;
+    this.#finishes ||= job.finishedAt !== null;
+    return this.#change(before, { entry, notes: joined(changed?.notes, added), patch: null }, bytes);
+  }
+
+  /** New progress and nothing else. While the whole job is near in the journal the record has that alone. */
+  patch(job: Job): Entry {
+    const before = this.table.get(job.id);
+    const changed = this.#changed.get(job.id);
+    const isNear = changed ? changed.patch !== null : before && this.#seq - before.wholeSeq <= LIMITS.patchReachRecords;
+    if (!before || !isNear) return this.put(job, null);
+    const over = changed?.patch?.over ?? before.job;
+    const line = `{"patch":${JSON.stringify(patchOf(over, job))},"over":${over.version}}`;
+    return this.#change(before, { entry: before.withProgress(job), notes: NO_NOTES, patch: { line, over } }, bytesAtMost(line) + 1);
   }
 
   delete(id: string, keyUntilMs: number): void {
@@ -92,6 +114,16 @@ export class Draft {
   /** What an idempotency key stands for: a job or schedule that is there, or one that is gone, be it by this round. */
   findKey(key: string): { id: string; digest: string } | undefined {
     return this.#goneKeys.get(key) ?? this.schedules.findKey(key) ?? this.table.findKey(key);
+  }
+
+  #change(before: Entry | undefined, changed: Changed, bytes: number): Entry {
+    const { entry } = changed;
+    const { id } = entry.job;
+    this.#undo.push({ id, before, changed: this.#changed.get(id), bytes: this.#bytes });
+    this.#changed.set(id, changed);
+    this.table.put(entry, before);
+    this.#bytes += bytes;
+    return entry;
   }
 
   /** A place to go back to. */
@@ -119,7 +151,7 @@ export class Draft {
   /** The record's lines, one change each. */
   lines(): string[] {
     const lines: string[] = this.schedules.lines();
-    for (const { entry, notes } of this.#changed.values()) lines.push(putLine(entry, notes));
+    for (const { entry, notes, patch } of this.#changed.values()) lines.push(patch ? patch.line : putLine(entry, notes));
     for (const [id, { key, untilMs }] of this.#tombstones) {
       lines.push(key ? `{"del":"${id}","key":${JSON.stringify(key)},"until":${untilMs}}` : `{"del":"${id}"}`);
     }
@@ -128,8 +160,9 @@ export class Draft {
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
   settle(seq: number): { deleted: string[]; skipped: ReturnType<ScheduleDraft['settle']>['skipped'] } {
-    for (const { entry } of this.#changed.values()) {
+    for (const { entry, patch } of this.#changed.values()) {
       entry.sinceSeq ||= seq;
+      if (!patch) entry.wholeSeq = seq;
       entry.forgetText();
     }
     for (const [id, { key, untilMs }] of this.#tombstones) {

@@ -5,6 +5,7 @@ import { JOB_STATUSES, isFinished, type Job, type JobStatus } from './job.js';
 import type { JournalRecord, StoredKey } from './journal.js';
 import { LIMITS } from './limits.js';
 import { OrderedSet } from './ordered-set.js';
+import { patched, type Patch } from './patch.js';
 import { RunQueue } from './run-queue.js';
 import { ScheduleTable, scheduleEntry } from './schedule-table.js';
 
@@ -45,6 +46,8 @@ export class JobTable {
   /** Finished jobs by `finishedAt|id`. */
   readonly finished = new OrderedSet();
   readonly remembered = new Map<string, RememberedKey>();
+  /** Of records that were read back: patches, by job, of which the whole job has been purged and must come again in a later record. */
+  readonly patchesAlone = new Map<string, number>();
   liveBytes = 0;
 
   readonly queue = new RunQueue((id) => this.entries.get(id)?.job);
@@ -126,7 +129,12 @@ export class JobTable {
         if (change.key) this.remember(change.key, change.delSchedule, change.until ?? 0);
         continue;
       }
+      if ('patch' in change) {
+        this.#applyPatch(change.patch, change.over, record.seq);
+        continue;
+      }
       if ('del' in change) {
+        this.patchesAlone.delete(change.del);
         this.delete(change.del);
         if (change.key) this.remember(change.key, change.del, change.until ?? 0);
         continue;
@@ -142,10 +150,18 @@ export class JobTable {
         notes,
         notesDropped: (record.kind === 'carried' ? change.notesDropped : old?.notesDropped) ?? 0,
         sinceSeq: record.kind === 'carried' ? record.seq : (old?.sinceSeq ?? record.seq),
+        wholeSeq: record.seq,
       });
       entry.forgetText();
+      this.patchesAlone.delete(job.id);
       this.put(entry);
     }
+  }
+
+  #applyPatch(patch: Patch, over: number, seq: number): void {
+    const old = this.entries.get(patch.id);
+    if (old?.job.version === over) this.put(old.withProgress(patched(old.job, patch)), old);
+    else this.patchesAlone.set(patch.id, seq);
   }
 
   #enterIndexes(job: Job): void {

@@ -1,4 +1,5 @@
 import type { HistoryEntry, Job } from './job.js';
+import type { Patch } from './patch.js';
 import type { Schedule, Skip } from './schedule.js';
 
 /**
@@ -52,6 +53,8 @@ export interface RecordDraft {
   commit: string;
   at: string;
   lines: readonly string[];
+  /** False: it finishes no job and changes no schedule, so who tells of that need not look at the lines. */
+  tells?: boolean;
 }
 
 /** A record as read back, its checksum proved. */
@@ -70,6 +73,8 @@ export type StoredKey = readonly [key: string, bodyDigest: string];
 export type Change =
   /** The job as it is after the change (all of it), and what the change adds to its history. `notesDropped` is of a carried one: how many older entries are not kept. */
   | { put: Job; key?: StoredKey; notes?: HistoryEntry[]; notesDropped?: number }
+  /** What is new of a job that had version `over`, and that one of the last `LIMITS.patchReachRecords` records has whole. */
+  | { patch: Patch; over: number }
   /** The job is gone. Its key is remembered until `until` (ms since 1970). */
   | { del: string; key?: StoredKey; until?: number }
   /** The schedule as it is after the change, and the runs that did not happen by it. */

@@ -6,6 +6,8 @@ export const LIMITS = {
   /** What one journal record takes: requests decided together, and its bytes (the server's `max_payload` may say less). */
   roundMessages: 2_000,
   recordBytes: 4 * 1024 * 1024,
+  /** A job whose progress alone changes stands whole in at least one of so many records; readers begin so many earlier. */
+  patchReachRecords: 500,
   requestBytes: 1024 * 1024,
   requestDepth: 32,
   inputBytes: 64 * 1024,

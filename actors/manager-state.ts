@@ -89,7 +89,7 @@ export class ManagerState {
       this.pending = { record: this.#record('carried', carried.lines), settle: (seq) => carried.settle(seq), drop: () => undefined };
       return;
     }
-    let draft = new Draft(this.table);
+    let draft = new Draft(this.table, this.lead.seq + 1);
     const context = this.#context(draft);
     if (!this.#rests) {
       if (this.#leaseIsDue()) expire(context);
@@ -105,7 +105,7 @@ export class ManagerState {
       } else if (!this.#decide(ask, context)) {
         if (!draft.isEmpty) break;
         this.refuse(ask, refusals.tooLargeForRecord());
-        draft = new Draft(this.table);
+        draft = new Draft(this.table, this.lead.seq + 1);
         context.draft = draft;
       }
       this.mailbox.shift();
@@ -226,7 +226,7 @@ export class ManagerState {
 
   #prepare(draft: Draft): void {
     this.pending = {
-      record: this.#record('commit', draft.lines()),
+      record: { ...this.#record('commit', draft.lines()), tells: draft.tells },
       settle: (seq) => {
         const { deleted, skipped } = draft.settle(seq);
         if (deleted.length > 0) this.input.onDeleted(deleted);

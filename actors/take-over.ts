@@ -1,4 +1,4 @@
-import { AppendRefused, type RecordKind } from './journal.js';
+import { AppendRefused, JournalUnreadable, type RecordKind } from './journal.js';
 import type { ManagerState } from './manager-state.js';
 
 /** How often the journal may grow under our hands before we give up: the manager that is to be deposed may be busy. */
@@ -21,6 +21,9 @@ export async function takeOver(state: ManagerState): Promise<void> {
       last.kind = record.kind;
     }, fromSeq);
     lead.seq = lead.journal.lastSeq;
+    for (const [id, seq] of state.table.patchesAlone) {
+      throw new JournalUnreadable(seq, `Record ${seq} of the journal tells the progress of job ${id}, which is not there.`);
+    }
   };
   await read();
   const before = lead.epoch;

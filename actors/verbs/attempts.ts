@@ -56,7 +56,8 @@ export function progress(context: VerbContext, update: ProgressUpdate & { seen?:
   const merged = mergedProgress(job, phase, update.progress);
   const { seen } = update;
   if (merged === job.progress && phase === job.phase && !seen) return entry;
-  return context.draft.put(change(context, job, { phase, progress: merged, ...(seen && { seen }) }), null);
+  const next = change(context, job, { phase, progress: merged, ...(seen && { seen }) });
+  return seen ? context.draft.put(next, null) : context.draft.patch(next);
 }
 
 /** A new phase begins anew; within one, percent never falls. */

@@ -14,7 +14,7 @@ export function bytesPerJob(jobs: number): number {
   let lastId = 0;
   for (let done = 0; done < jobs; done += 1000) {
     const context = {
-      draft: new Draft(table),
+      draft: new Draft(table, done),
       leases: new Leases(),
       nowMs: done,
       nowIso: new Date(done).toISOString(),

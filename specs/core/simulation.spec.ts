@@ -137,10 +137,9 @@ async function expectHistoryInOrder(asked: readonly Answered[], journal: Simulat
   const stored = new Map<string, number[]>();
   for (const { kind, changes } of journal.records) {
     for (const change of changes) {
-      if (!('put' in change) || kind === 'carried') continue;
-      const versions = stored.get(change.put.id) ?? [];
-      versions.push(change.put.version);
-      stored.set(change.put.id, versions);
+      if (kind === 'carried' || !('put' in change || 'patch' in change)) continue;
+      const { id, version } = 'put' in change ? change.put : change.patch;
+      stored.set(id, [...(stored.get(id) ?? []), version]);
     }
   }
   for (const versions of stored.values()) expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b));
@@ -183,9 +182,9 @@ test('a draft that is dropped leaves the table as it was, indexes and all', () =
           else draft.put(jobIn(`j${job}`, status), { verb: 'update' });
         }
       };
-      make(new Draft(table), first);
+      make(new Draft(table, 1), first);
       const before = contentOf(table);
-      const draft = new Draft(table);
+      const draft = new Draft(table, 2);
       make(draft, second.slice(0, keep));
       const middle = contentOf(table);
       const mark = draft.mark();

@@ -1,8 +1,9 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
 import { randomUUID } from 'node:crypto';
 import { JobError } from '../../actors/errors.js';
-import type { Job } from '../../actors/job.js';
+import type { Job, Progress } from '../../actors/job.js';
 import type { Change, RecordKind } from '../../actors/journal.js';
+import { patched, type Patch } from '../../actors/patch.js';
 import type { Answers } from '../../src/answers.js';
 import type { SnapshotClient } from '../../src/nats/job-snapshot.js';
 import { encodeRecord } from '../../src/nats/journal-record.js';
@@ -51,6 +52,15 @@ export class Scribe {
 
   async del(id: string): Promise<number> {
     return await this.commit([{ id, fields: null }]);
+  }
+
+  /** New progress of a job that is there: a patch. */
+  async progress(id: string, progress: Partial<Progress>): Promise<number> {
+    const before = this.jobs.get(id)!;
+    const patch: Patch = { id, version: before.version + 1, updatedAt: before.updatedAt, progress };
+    const seq = await this.append('commit', [{ patch, over: before.version }]);
+    this.jobs.set(id, patched(before, patch));
+    return seq;
   }
 
   /** One record; `fields: null` deletes. Answers its sequence. */

@@ -165,7 +165,8 @@ describe('a watcher that comes back', () => {
     await scribe.put('a');
     const since = await scribe.put('old');
     await scribe.put('old', { status: 'completed' });
-    await Promise.all(Array.from({ length: 700 }, () => scribe.append('epoch', [])));
+    await scribe.progress('a', { bytesTransferred: 5 });
+    await Promise.all(Array.from({ length: 1200 }, () => scribe.append('epoch', [])));
     await scribe.put('a', { status: 'failed' });
     const mirror = await Mirror.follow(hub, {}, since);
     expect(mirror.kinds).toEqual(['changed']);

@@ -26,6 +26,7 @@ const SLOTS = 4;
 const slot = fc.nat({ max: SLOTS - 1 });
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('put' as const), slot, status: fc.constantFrom(...JOB_STATUSES) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('progress' as const), slot }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), slot }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('carry and purge' as const) }) },
   {
@@ -39,6 +40,7 @@ const FILTERS: WatchFilter[] = [{}, { status: ['running', 'queued'] }, { status:
 
 test('whatever changes and breaks, no watcher loses or doubles a change', { timeout: 120_000 }, async () => {
   let round = 0;
+  let bytes = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       round++;
@@ -75,6 +77,7 @@ test('whatever changes and breaks, no watcher loses or doubles a change', { time
         await join();
         for (const it of steps) {
           if (it.do === 'put') await scribe.put(ids[it.slot]!, { status: it.status });
+          if (it.do === 'progress' && scribe.jobs.has(ids[it.slot]!)) await scribe.progress(ids[it.slot]!, { bytesTransferred: ++bytes });
           if (it.do === 'delete' && scribe.jobs.has(ids[it.slot]!)) {
             await scribe.del(ids[it.slot]!);
             // Ids are never used again.

@@ -17,8 +17,8 @@ export interface JournalFollowerOptions {
   onGap: () => void;
 }
 
-/** Records before the end that are read at the start, so that watchers who come back after a restart are served from memory. */
-const PREFILL_RECORDS = 500;
+/** Records before the end that are read at the start, so that watchers who come back after a restart are served from memory; before them those that have the jobs whole. */
+const PREFILL_RECORDS = 500 + LIMITS.patchReachRecords;
 /** Past this a fresh list is cheaper than what changed. */
 const REPLAY_RECORDS = 100_000;
 const REPLAYS_AT_ONCE = 4;
@@ -42,7 +42,7 @@ export class JournalFollower {
       stream: subjectsOf(options.prefix).journalStream,
       feed: () => journalFeed(options.nc, options.prefix),
       onMessage: (message) => this.#read(message),
-      onLost: (state) => this.#skipTo(state.lastSeq),
+      onLost: (state) => this.#beginNear(state),
     });
   }
 
@@ -62,7 +62,7 @@ export class JournalFollower {
     try {
       await this.#tail.start((state: StreamState) => {
         this.#target = state.lastSeq;
-        return this.#skipTo(Math.max(0, state.firstSeq - 1, state.lastSeq - PREFILL_RECORDS));
+        return this.#beginNear(state);
       });
       if (this.#recent.last >= this.#target) this.#caughtUp.resolve(true);
       await this.#caughtUp;
@@ -107,23 +107,33 @@ export class JournalFollower {
   }
 
   #read({ seq, data }: StreamMessage): void {
-    if (seq !== this.#recent.last + 1) this.#skipTo(seq - 1);
-    try {
-      this.#recent.add(decodeRecord(data, seq), data.byteLength);
-    } catch {
-      // What it changed is not known; that the journal is damaged is the JobManager's to say.
-      this.#skipTo(seq);
-    }
+    if (seq !== this.#recent.last + 1) this.#forget(seq - 1);
+    if (!this.#add(seq, data)) this.#forget(seq);
     if (seq >= this.#target) this.#caughtUp.resolve(true);
     this.#options.onNews();
   }
 
-  /** What is remembered is of no use behind a gap. */
-  #skipTo(seq: number): number {
-    this.#gaps++;
-    this.#recent.reset(seq);
-    this.#options.onGap();
+  /** Whether it is known by that what the record changed. */
+  #add(seq: number, data: Uint8Array): boolean {
+    try {
+      return this.#recent.add(decodeRecord(data, seq), data.byteLength);
+    } catch {
+      return false; // that the journal is damaged is the JobManager's to say
+    }
+  }
+
+  #beginNear({ firstSeq, lastSeq }: StreamState): number {
+    const seq = Math.max(0, firstSeq - 1, lastSeq - PREFILL_RECORDS);
+    this.#recent.begin(seq);
+    this.#forget(seq);
     return seq;
+  }
+
+  /** What is remembered is of no use behind a gap. */
+  #forget(seq: number): void {
+    this.#gaps++;
+    this.#recent.forget(seq);
+    this.#options.onGap();
   }
 
   #giveUp(why: string): void {

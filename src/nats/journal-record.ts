@@ -7,6 +7,7 @@ import { JournalUnreadable, type Change, type JournalRecord, type RecordDraft, t
  *     tallyman/1 9ae0daaf                                  format, CRC-32 of all below
  *     {"kind":"commit","epoch":3,"commit":"…","at":"…"}    head
  *     {"put":{…the whole job…},"notes":[…]}                one change a line
+ *     {"patch":{…what is new of a job…},"over":7}
  *     {"del":"01J…"}
  */
 const MAGIC = 'tallyman/1 ';

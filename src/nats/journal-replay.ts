@@ -1,10 +1,12 @@
 import { deferred, type NatsConnection } from 'nats';
 import { JobError } from '../../actors/errors.js';
+import { LIMITS } from '../../actors/limits.js';
 import { subjectsOf } from '../subjects.js';
 import { decodeRecord } from './journal-record.js';
 import { changesOf, coalesce, type JobChange } from './recent-changes.js';
 import { journalFeed } from './stream-feed.js';
 import { StreamTail } from './stream-tail.js';
+import { WholeJobs } from './whole-jobs.js';
 
 const REPLAY_TIMEOUT_MS = 10_000;
 
@@ -15,6 +17,7 @@ const REPLAY_TIMEOUT_MS = 10_000;
 export async function replayJournal(nc: NatsConnection, prefix: string, since: number, until: number): Promise<JobChange[] | null> {
   const isWhole = deferred<boolean>();
   const newest = new Map<string, JobChange>();
+  const whole = new WholeJobs();
   let read = since;
   const tail = new StreamTail({
     nc,
@@ -27,15 +30,10 @@ export async function replayJournal(nc: NatsConnection, prefix: string, since: n
     onMessage: ({ seq, data }) => {
       if (read === until) return;
       if (seq !== ++read) isWhole.resolve(false);
-      try {
-        coalesce(
-          newest,
-          changesOf(decodeRecord(data, seq), () => undefined),
-        );
-      } catch {
-        // A record that cannot be read hides what it changed: only a fresh list is true then.
-        isWhole.resolve(false);
-      }
+      const changes = changesIn(whole, data, seq);
+      // A record that cannot be read hides what it changed: only a fresh list is true then.
+      if (seq > since && !changes) isWhole.resolve(false);
+      if (seq > since && changes) coalesce(newest, changes);
       if (read === until) isWhole.resolve(true);
     },
   });
@@ -45,11 +43,20 @@ export async function replayJournal(nc: NatsConnection, prefix: string, since: n
   try {
     await tail.start((state) => {
       if (state.firstSeq > since + 1 || state.lastSeq < until) isWhole.resolve(false);
-      return since;
+      return (read = Math.max(0, state.firstSeq - 1, since - LIMITS.patchReachRecords));
     });
     return (await isWhole) ? [...newest.values()] : null;
   } finally {
     clearTimeout(timer);
     tail.stop();
+  }
+}
+
+function changesIn(whole: WholeJobs, data: Uint8Array, seq: number): JobChange[] | null {
+  try {
+    const record = whole.complete(decodeRecord(data, seq));
+    return record && changesOf(record, () => undefined);
+  } catch {
+    return null;
   }
 }

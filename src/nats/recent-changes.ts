@@ -1,5 +1,6 @@
 import type { JournalRecord } from '../../actors/journal.js';
 import type { Job, JobStatus } from '../../actors/job.js';
+import { WholeJobs } from './whole-jobs.js';
 
 /** What became of one job. `was` is its status before: `none` when it was created now, `unknown` when that was not seen. */
 export interface JobChange {
@@ -22,6 +23,7 @@ const KNOWN_STATUSES = 200_000;
 export class RecentChanges {
   readonly #entries: Entry[] = [];
   readonly #statuses = new Map<string, JobStatus>();
+  readonly #whole = new WholeJobs();
   #bytes = 0;
   #floor = 0;
   #last = 0;
@@ -36,23 +38,35 @@ export class RecentChanges {
     return this.#last;
   }
 
-  /** Forgets everything and begins behind `seq`. */
-  reset(seq: number): void {
+  /** Begins behind `seq` of a journal of which nothing is known. */
+  begin(seq: number): void {
+    this.#whole.clear();
+    this.forget(seq);
+  }
+
+  /** Something up to `seq` is not known: what changed before is of no use. */
+  forget(seq: number): void {
     this.#entries.length = 0;
     this.#statuses.clear();
     this.#bytes = 0;
     this.#floor = this.#last = seq;
   }
 
-  /** `bytes` is the size of the record in the stream: a fair measure of what it takes here. */
-  add(record: JournalRecord, bytes: number): void {
+  /**
+   * Whether all that it changes is known by that. `bytes` is the size of the record in the stream: a fair measure
+   * of what it takes here.
+   */
+  add(stored: JournalRecord, bytes: number): boolean {
+    const record = this.#whole.complete(stored);
+    if (!record) return false;
     const changes = changesOf(record, (id) => this.#statuses.get(id));
     this.#remember(record);
     this.#last = record.seq;
-    if (changes.length === 0) return;
+    if (changes.length === 0) return true;
     this.#entries.push({ seq: record.seq, bytes, changes });
     this.#bytes += bytes;
     while (this.#bytes > RECENT_BYTES) this.#dropOldest();
+    return true;
   }
 
   /** What changed after `seq`, one change a job. Needs `seq >= floor`. */
@@ -84,7 +98,7 @@ export class RecentChanges {
   }
 }
 
-/** What a record changed: nothing when it is not a commit, for a carried record repeats what everybody knows. */
+/** What a record of whole jobs changed: nothing when it is not a commit, for a carried record repeats what everybody knows. */
 export function changesOf(record: JournalRecord, statusOf: (id: string) => JobStatus | undefined): JobChange[] {
   if (record.kind !== 'commit') return [];
   return record.changes.flatMap((change): JobChange[] => {

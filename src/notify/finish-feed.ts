@@ -54,7 +54,7 @@ export class FinishFeed {
       append: async (record, expectedSeq) => {
         const appended = journal.append(record, expectedSeq);
         // Looked through while the server stores it.
-        const lines = record.kind === 'commit' ? record.lines.filter(mayTell) : [];
+        const lines = record.kind === 'commit' && record.tells !== false ? record.lines.filter(mayTell) : [];
         await appended;
         this.#hear(expectedSeq + 1, lines);
       },
