@@ -45,6 +45,7 @@ export class Draft {
   /** Keys of the jobs that this round deleted. */
   #goneKeys = new Map<string, { id: string; digest: string }>();
   #bytes = 0;
+  #bandwidth: JobTable['bandwidth'] | undefined;
   #finishes = false;
   readonly #seq: number;
 
@@ -59,7 +60,7 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    return this.#changed.size === 0 && this.#tombstones.size === 0 && this.schedules.isEmpty;
+    return this.#changed.size === 0 && this.#tombstones.size === 0 && this.schedules.isEmpty && this.#bandwidth === undefined;
   }
 
   /** Whether it may have finished a job or changed a schedule. */
@@ -111,6 +112,18 @@ export class Draft {
     this.#bytes += 128 + keyBytes(before.key);
   }
 
+  /** The bandwidth limit in all that this round sets, if it does. */
+  get bandwidth(): JobTable['bandwidth'] | undefined {
+    return this.#bandwidth;
+  }
+
+  setBandwidth(limit: JobTable['bandwidth']): void {
+    const before = this.#bandwidth;
+    this.#undo.push({ undo: () => (this.#bandwidth = before), bytes: this.#bytes });
+    this.#bandwidth = limit;
+    this.#bytes += bytesAtMost(JSON.stringify(limit));
+  }
+
   /** What an idempotency key stands for: a job or schedule that is there, or one that is gone, be it by this round. */
   findKey(key: string): { id: string; digest: string } | undefined {
     return this.#goneKeys.get(key) ?? this.schedules.findKey(key) ?? this.table.findKey(key);
@@ -160,6 +173,7 @@ export class Draft {
 
   /** The journal has it: what was deleted is gone for good, what changed is at `seq`. */
   settle(seq: number): { deleted: string[]; skipped: ReturnType<ScheduleDraft['settle']>['skipped'] } {
+    if (this.#bandwidth !== undefined) this.table.bandwidth = this.#bandwidth;
     for (const { entry, patch } of this.#changed.values()) {
       entry.sinceSeq ||= seq;
       if (!patch) entry.wholeSeq = seq;

@@ -1,5 +1,6 @@
 import type { ProgressUpdate, Requests, Verb } from './requests.js';
 import * as attempts from './verbs/attempts.js';
+import { setBandwidth, showBandwidth } from './verbs/bandwidth.js';
 import * as commands from './verbs/commands.js';
 import type { VerbContext } from './verbs/context.js';
 import { requireEntry } from './verbs/context.js';
@@ -79,6 +80,10 @@ function decide(command: Exclude<Command, { verb: 'claim' }>, context: VerbConte
       return oneOrMany(context, command.body, (id) => commands.retry(context, id, command.body).text);
     case 'delete':
       return remove(context, command.body);
+    case 'bandwidth':
+      return showBandwidth(context);
+    case 'set_bandwidth':
+      return setBandwidth(context, command.body);
     case 'cleanup':
       return commands.cleanup(context, command.body);
     case 'progress':

@@ -1,17 +1,19 @@
 import { z } from 'zod';
 
-const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
 const ZONES_KEPT = 1000;
 
-const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day as 22:00');
+export const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day as 22:00');
+
+export const timeZoneSchema = z.string().max(64).refine(isTimeZone, 'a time zone as Europe/Berlin or UTC');
 
 /** When a job may run: each of the days from one time to another, over midnight if `to` is the earlier one. */
 export const hoursSchema = z.strictObject({
   from: timeOfDay,
   to: timeOfDay.describe('at this time it is stopped, to go on the next time; the same as from: a whole day'),
-  timeZone: z.string().max(64).refine(isTimeZone, 'a time zone as Europe/Berlin or UTC'),
+  timeZone: timeZoneSchema,
   days: z
     .array(z.enum(DAYS))
     .min(1)
@@ -62,7 +64,7 @@ function instantOf(timeZone: string, asUtcMs: number): number {
   return asUtcMs - (localTime(timeZone, guess).asUtcMs - guess);
 }
 
-function localTime(timeZone: string, ms: number): { day: number; minute: number; asUtcMs: number } {
+export function localTime(timeZone: string, ms: number): { day: number; minute: number; asUtcMs: number } {
   const parts = Object.fromEntries(
     formatOf(timeZone)
       .formatToParts(ms)
@@ -72,7 +74,7 @@ function localTime(timeZone: string, ms: number): { day: number; minute: number;
   return { day: (new Date(asUtcMs).getUTCDay() + 6) % 7, minute: parts.hour * 60 + parts.minute, asUtcMs };
 }
 
-const minuteOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+export const minuteOf = (time: string): number => Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
 
 /** A formatter costs much more than what it formats. */
 const formats = new Map<string, Intl.DateTimeFormat>();

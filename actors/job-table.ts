@@ -1,4 +1,5 @@
 import { Alarms, hasAlarms } from './alarms.js';
+import type { Bandwidth } from './bandwidth.js';
 import { CompletedPairs } from './completed-pairs.js';
 import { Entry } from './entry.js';
 import { JOB_STATUSES, isFinished, type Job, type JobStatus } from './job.js';
@@ -49,6 +50,8 @@ export class JobTable {
   /** Of records that were read back: patches, by job, of which the whole job has been purged and must come again in a later record. */
   readonly patchesAlone = new Map<string, number>();
   liveBytes = 0;
+  /** The bandwidth limit in all that somebody asked for. */
+  bandwidth: Bandwidth | null = null;
 
   readonly queue = new RunQueue((id) => this.entries.get(id)?.job);
 
@@ -119,6 +122,7 @@ export class JobTable {
 
   /** Takes in a record that was read back at start. */
   apply(record: JournalRecord): void {
+    this.bandwidth = record.bandwidth ?? null;
     for (const change of record.changes) {
       if ('schedule' in change) {
         this.schedules.put(scheduleEntry(change.schedule, change.key, record.seq));

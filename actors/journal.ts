@@ -1,3 +1,4 @@
+import type { Bandwidth } from './bandwidth.js';
 import type { HistoryEntry, Job } from './job.js';
 import type { Patch } from './patch.js';
 import type { Schedule, Skip } from './schedule.js';
@@ -52,6 +53,8 @@ export interface RecordDraft {
   /** Random: tells our record from another's when an answer was lost. */
   commit: string;
   at: string;
+  /** The bandwidth limit in all that somebody asked for, as it is after this record: every record repeats it, so none has to be kept for it. */
+  bandwidth?: Bandwidth | null;
   lines: readonly string[];
   /** False: it finishes no job and changes no schedule, so who tells of that need not look at the lines. */
   tells?: boolean;
@@ -64,6 +67,7 @@ export interface JournalRecord {
   epoch: number;
   commit: string;
   at: string;
+  bandwidth?: Bandwidth | null;
   changes: Change[];
 }
 

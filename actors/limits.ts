@@ -35,6 +35,8 @@ export const LIMITS = {
   keyMemoryMs: 24 * 3600 * 1000,
   keyMemoryCount: 100_000,
   cleanupPerRequest: 20_000,
+  /** Times of day in the timetable of the bandwidth limit in all. */
+  bandwidthSteps: 100,
   /** Files of a source that one job may delete. */
   deletionFiles: 1_000_000,
   logLinesPerAnswer: 5_000,

@@ -1,3 +1,4 @@
+import type { Bandwidth } from './bandwidth.js';
 import type { Journal } from './journal.js';
 import type { RunLimits } from './run-limits.js';
 import type { Allowed } from './paths.js';
@@ -37,6 +38,8 @@ export interface ManagerClock {
 export interface ManagerSettings extends Allowed {
   leaseMs: number;
   limits: RunLimits;
+  /** Of all transfers together, unless somebody asked for another. */
+  bandwidth: Bandwidth;
   /** How long after its last proof of being the leader a manager answers reads without a new one. */
   leadLeaseMs: number;
   tickMs: number;

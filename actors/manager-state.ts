@@ -1,3 +1,4 @@
+import { BandwidthWatch } from './bandwidth-watch.js';
 import { CarryForward } from './carry-forward.js';
 import { Draft } from './draft.js';
 import { JobError } from './errors.js';
@@ -13,6 +14,7 @@ import { ParkedClaims } from './parked-claims.js';
 import * as refusals from './refusals.js';
 import { READ_VERBS } from './requests.js';
 import { claim, expire, timesUp } from './verbs/attempts.js';
+import { reshare } from './verbs/bandwidth.js';
 import { Leases, type VerbContext } from './verbs/context.js';
 import { runDue } from './verbs/schedule-due.js';
 
@@ -52,6 +54,7 @@ export class ManagerState {
   pending: Pending | null = null;
   appendError: Error | null = null;
 
+  readonly #bandwidth: BandwidthWatch;
   #decided: Decided[] = [];
   #lastNowMs = 0;
   #restUntilMs = -Infinity;
@@ -60,6 +63,7 @@ export class ManagerState {
 
   constructor(input: ManagerInput) {
     this.input = input;
+    this.#bandwidth = new BandwidthWatch(input.settings.bandwidth);
     this.lead = new Leadership(input);
     this.carry = new CarryForward(this.table, input.settings);
     this.startedAt = new Date(input.clock.nowMs()).toISOString();
@@ -73,10 +77,15 @@ export class ManagerState {
   }
 
   get hasWork(): boolean {
+    const nowMs = this.input.clock.monotonicMs();
     return (
       this.mailbox.messages > 0 ||
       (this.parked.size > 0 && this.parked.canRun(this.table.queue, this.#nowIso())) ||
-      (!this.#rests && (this.#leaseIsDue() || this.table.isDue(this.#nowIso()) || this.carry.isDue(this.lead.journal, this.lead.seq)))
+      (!this.#rests &&
+        (this.leases.isDue(nowMs) ||
+          this.#bandwidth.isDue(nowMs) ||
+          this.table.isDue(this.#nowIso()) ||
+          this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
 
@@ -92,9 +101,10 @@ export class ManagerState {
     let draft = new Draft(this.table, this.lead.seq + 1);
     const context = this.#context(draft);
     if (!this.#rests) {
-      if (this.#leaseIsDue()) expire(context);
+      if (this.leases.isDue(context.monotonicMs)) expire(context);
       timesUp(context);
       runDue(context);
+      if (this.#bandwidth.isDue(context.monotonicMs)) reshare(context);
     }
     const deadlineNowMs = this.input.clock.monotonicMs();
     while (this.#decided.length < LIMITS.roundMessages) {
@@ -185,12 +195,6 @@ export class ManagerState {
     return this.#record(kind, []);
   }
 
-  /** After recovery: every running attempt gets a whole lease, which is never sooner than its worker believes. */
-  renewAllLeases(): void {
-    const untilMs = this.input.clock.monotonicMs() + this.input.settings.leaseMs;
-    for (const id of this.table.byStatus.running.ascending()) this.leases.extend(id, untilMs);
-  }
-
   /** Takes the ask into this round; false when the record would become too large with it. */
   #decide(ask: Ask, context: VerbContext): boolean {
     const mark = context.draft.mark();
@@ -226,7 +230,7 @@ export class ManagerState {
 
   #prepare(draft: Draft): void {
     this.pending = {
-      record: { ...this.#record('commit', draft.lines()), tells: draft.tells },
+      record: { ...this.#record('commit', draft.lines(), draft.bandwidth), tells: draft.tells },
       settle: (seq) => {
         const { deleted, skipped } = draft.settle(seq);
         if (deleted.length > 0) this.input.onDeleted(deleted);
@@ -236,17 +240,13 @@ export class ManagerState {
     };
   }
 
-  #record(kind: RecordDraft['kind'], lines: readonly string[]): RecordDraft {
-    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: this.#nowIso(), lines };
+  #record(kind: RecordDraft['kind'], lines: readonly string[], bandwidth = this.table.bandwidth): RecordDraft {
+    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: this.#nowIso(), bandwidth, lines };
   }
 
   /** Nothing is appended now but what somebody asks for. */
   get #rests(): boolean {
     return this.input.clock.monotonicMs() < this.#restUntilMs;
-  }
-
-  #leaseIsDue(): boolean {
-    return this.leases.passed(this.input.clock.monotonicMs()).next().done === false;
   }
 
   /** The wall clock, but never back: a job's times and ids stay in order when the clock is set. */
@@ -260,9 +260,9 @@ export class ManagerState {
 
   #context(draft: Draft): VerbContext {
     const { newId, random, digest, nextTime, settings, clock } = this.input;
-    const { leaseMs, recordBytesMax, roots, remotes, limits } = settings;
     const nowMs = this.#nowMs();
     return {
+      ...settings,
       draft,
       leases: this.leases,
       nowMs,
@@ -272,11 +272,8 @@ export class ManagerState {
       digest,
       nextTime,
       monotonicMs: clock.monotonicMs(),
-      leaseMs,
-      recordBytesMax,
-      roots,
-      limits,
-      remotes,
+      bandwidth: this.#bandwidth.now(this.table.bandwidth, nowMs),
+      bandwidthWatch: this.#bandwidth,
     };
   }
 

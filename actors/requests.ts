@@ -15,6 +15,7 @@ import {
   transferOptionsSchema,
   verificationSchema,
 } from './job.js';
+import { bandwidthSchema } from './bandwidth.js';
 import { LIMITS } from './limits.js';
 import { id, idempotencyKey, ifVersion } from './request-fields.js';
 import { SCHEDULE_REQUESTS } from './schedule-requests.js';
@@ -149,6 +150,8 @@ export const REQUESTS = {
       .describe('fields of create that are to be otherwise; of options, those to change'),
     idempotencyKey,
   }),
+  bandwidth: z.strictObject({}),
+  set_bandwidth: z.strictObject({ limit: bandwidthSchema.nullable().describe('of all transfers together; null: as in the settings') }),
   cleanup: z.strictObject({
     olderThanSeconds: z.number().min(0).default(0),
     statuses: z
@@ -185,7 +188,16 @@ export const VERBS = Object.keys(REQUESTS) as Verb[];
 export type Requests = { [V in Verb]: z.infer<(typeof REQUESTS)[V]> };
 
 /** Verbs that change nothing: safe to repeat, answered from memory. */
-export const READ_VERBS: ReadonlySet<Verb> = new Set(['get', 'list', 'stats', 'history', 'why', 'schedule_get', 'schedule_list']);
+export const READ_VERBS: ReadonlySet<Verb> = new Set([
+  'get',
+  'list',
+  'stats',
+  'history',
+  'why',
+  'bandwidth',
+  'schedule_get',
+  'schedule_list',
+]);
 
 /**
  * Verbs that read the journal, the logs and the files, answered by a gateway and not by

@@ -5,8 +5,8 @@ import type { Job, TransferOptions } from './job.js';
 export function runOptions(job: Pick<Job, 'options' | 'skipDeletion' | 'bandwidthShare'>): Job['options'] {
   const { options, skipDeletion, bandwidthShare } = job;
   if (!('deleteSource' in options)) return options;
-  const limits = [options.bandwidthLimit, bandwidthShare ?? 0].filter((limit) => limit > 0);
-  const shared = { ...options, bandwidthLimit: limits.length > 0 ? Math.min(...limits) : 0 };
+  // A share is within the job's own limit.
+  const shared = { ...options, bandwidthLimit: bandwidthShare ?? options.bandwidthLimit };
   return skipDeletion ? { ...shared, ...WITHOUT_DELETION } : shared;
 }
 

@@ -40,6 +40,12 @@ export async function takeOver(state: ManagerState): Promise<void> {
       await read(lead.seq + 1);
     }
   }
-  state.renewAllLeases();
+  renewAllLeases(state);
   log(`leading: epoch ${lead.epoch} after ${before}, ${state.table.entries.size} jobs, journal at ${lead.seq}`);
+}
+
+/** Every running attempt gets a whole lease, which is never sooner than its worker believes. */
+function renewAllLeases({ input, table, leases }: ManagerState): void {
+  const untilMs = input.clock.monotonicMs() + input.settings.leaseMs;
+  for (const id of table.byStatus.running.ascending()) leases.extend(id, untilMs);
 }

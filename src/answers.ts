@@ -1,3 +1,4 @@
+import type { BandwidthNow } from '../actors/bandwidth-watch.js';
 import type { FileCounts, HistoryEntry, Job, JobStatus } from '../actors/job.js';
 import type { ErrorBody } from '../actors/errors.js';
 import type { Reason } from '../actors/reasons.js';
@@ -14,6 +15,11 @@ export interface ProgressAnswer {
   wanted: Job['wanted'];
   /** How long the attempt may now be silent. */
   leaseMs: number;
+}
+
+interface BandwidthAnswer extends BandwidthNow {
+  /** Of the running transfers; null: not limited, since there was no limit when it began. */
+  shares: { id: string; bytesPerSecond: number | null }[];
 }
 
 interface Stats {
@@ -83,6 +89,8 @@ export interface Answers {
   delete: { deleted: string[] } | { results: ItemResult<{ deleted: true }>[] };
   reorder: Job;
   duplicate: Job;
+  bandwidth: BandwidthAnswer;
+  set_bandwidth: BandwidthAnswer;
   cleanup: { deleted: number; ids: string[]; remaining: number };
   claim: { job: Job | null; leaseMs: number };
   heartbeat: ProgressAnswer;

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { parseBandwidth, type Bandwidth } from '../actors/bandwidth.js';
 import { JobError } from '../actors/errors.js';
 import { NOTICE_EVENTS, webhookSchema, type NoticeEvent } from '../actors/notify.js';
 import { parseLabelLimits, type RunLimits } from '../actors/run-limits.js';
@@ -60,6 +61,12 @@ export const SETTINGS = {
   LABEL_LIMITS: text.describe(
     'how many jobs with one label run at once, as `disk=2,host:nas=1`: two for each value of `disk`, one with `host=nas`',
   ),
+  BANDWIDTH_LIMIT: z
+    .string()
+    .default('off')
+    .describe(
+      'bytes a second of all transfers together: `20M`, `off`, or by time of day, as `mon-fri 08:00 5M, 18:00 off Europe/Berlin`; `tallyman bandwidth` changes it while the service runs',
+    ),
   CLEANUP_AFTER_SECONDS: z.coerce
     .number()
     .min(0)
@@ -102,6 +109,7 @@ export type Config = Readonly<{
   askTimeoutMs: number;
   leaseMs: number;
   limits: RunLimits;
+  bandwidth: Bandwidth;
   workerSlots: number;
   cleanupAfterSeconds: number;
   cleanupEveryMs: number;
@@ -166,6 +174,7 @@ function relate(s: Settings): Config {
     askTimeoutMs: s.ASK_TIMEOUT_MS,
     leaseMs: s.LEASE_MS,
     limits: { maxRunning: s.MAX_RUNNING, labels },
+    bandwidth: parseBandwidth(s.BANDWIDTH_LIMIT, 'TALLYMAN_BANDWIDTH_LIMIT', Intl.DateTimeFormat().resolvedOptions().timeZone),
     workerSlots: s.WORKER_SLOTS,
     cleanupAfterSeconds: s.CLEANUP_AFTER_SECONDS,
     cleanupEveryMs: s.CLEANUP_EVERY_MS,

@@ -18,7 +18,10 @@ import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
 
 export interface ManagerOptions {
-  config: Pick<Config, 'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'remotes' | 'limits' | 'cleanupAfterSeconds' | 'cleanupEveryMs'>;
+  config: Pick<
+    Config,
+    'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'remotes' | 'limits' | 'bandwidth' | 'cleanupAfterSeconds' | 'cleanupEveryMs'
+  >;
   /** The manager's connection: it answers requests there. */
   nc: NatsConnection;
   journal: Journal;
@@ -128,6 +131,7 @@ function managerInput(
       leaseMs: config.leaseMs,
       roots: config.roots,
       limits: config.limits,
+      bandwidth: config.bandwidth,
       remotes: config.remotes,
       leadLeaseMs: 1000,
       tickMs: 50,

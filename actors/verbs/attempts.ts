@@ -3,6 +3,7 @@ import { NO_PROGRESS, asksToResume, type Job, type JobFailure, type Progress, ty
 import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';
+import { takeShare } from './bandwidth.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
 import { deadlinePassed, failureOf, overdue, stopNote } from './overtime.js';
 import { nextWaiting } from './queue.js';
@@ -15,8 +16,10 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
   const job = nextWaiting(context, types);
   if (!job) return null;
   context.leases.extend(job.id, context.monotonicMs + context.leaseMs);
+  const bandwidthShare = takeShare(context, job);
   return context.draft.put(
     change(context, job, {
+      bandwidthShare,
       status: requireNext(job, 'claim') as Job['status'],
       wanted: 'run',
       phase: null,

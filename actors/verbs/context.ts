@@ -1,3 +1,4 @@
+import type { BandwidthNow, BandwidthWatch } from '../bandwidth-watch.js';
 import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
@@ -24,6 +25,8 @@ export interface VerbContext extends Allowed {
   /** What one record may have. */
   recordBytesMax: number;
   limits: RunLimits;
+  bandwidth: BandwidthNow;
+  bandwidthWatch: BandwidthWatch;
 }
 
 /**
@@ -47,6 +50,10 @@ export class Leases {
 
   end(jobId: string): void {
     this.#untilMs.delete(jobId);
+  }
+
+  isDue(nowMs: number): boolean {
+    return this.passed(nowMs).next().done === false;
   }
 
   *passed(nowMs: number): Generator<string> {

@@ -1,3 +1,4 @@
+import { BandwidthWatch } from '../../actors/bandwidth-watch.js';
 import { JobTable } from '../../actors/job-table.js';
 import { Draft } from '../../actors/draft.js';
 import { execute } from '../../actors/execute.js';
@@ -12,6 +13,7 @@ export function bytesPerJob(jobs: number): number {
   collect();
   const before = process.memoryUsage().heapUsed;
   let lastId = 0;
+  const bandwidthWatch = new BandwidthWatch(0);
   for (let done = 0; done < jobs; done += 1000) {
     const context = {
       draft: new Draft(table, done),
@@ -28,6 +30,8 @@ export function bytesPerJob(jobs: number): number {
       roots: ['/'],
       limits: { maxRunning: 0, labels: [] },
       remotes: [],
+      bandwidth: bandwidthWatch.now(null, 0),
+      bandwidthWatch,
     };
     const view = { seq: () => 0, stats: () => ({}) };
     for (let index = 0; index < 1000; index += 1) {

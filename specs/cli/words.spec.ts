@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JobError } from '../../actors/errors.js';
-import { bytes, duration, parseDuration, parseSize, percent, relativeTime, speed } from '../../src/cli/format.js';
+import { parseSize } from '../../actors/sizes.js';
+import { bytes, duration, parseDuration, percent, relativeTime, speed } from '../../src/cli/format.js';
 import { clip, clipStart, displayWidth, safeJson, safeText } from '../../src/cli/safe-text.js';
 import { nearest } from '../../src/cli/suggest.js';
 import { tableLines } from '../../src/cli/table.js';

@@ -69,8 +69,8 @@ export class SimulatedJournal implements Journal {
     this.records.push({ seq: this.lastSeq + 1, kind: 'epoch', epoch: 99, commit: 'stranger', at: '', changes: [] });
   }
 
-  #store({ kind, epoch, commit, at, lines }: RecordDraft, expectedSeq: number): void {
-    this.records.push({ seq: expectedSeq + 1, kind, epoch, commit, at, changes: lines.map((line) => JSON.parse(line) as Change) });
+  #store({ lines, ...head }: RecordDraft, expectedSeq: number): void {
+    this.records.push({ seq: expectedSeq + 1, ...head, changes: lines.map((line) => JSON.parse(line) as Change) });
   }
 
   async #storeLate(draft: RecordDraft, expectedSeq: number): Promise<void> {

@@ -65,6 +65,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
         roots: ['/'],
         limits: { maxRunning: 0, labels: [] },
         remotes: [],
+        bandwidth: 0,
         leadLeaseMs: 1000,
         tickMs: 50,
         recordBytesMax: 1_000_000,

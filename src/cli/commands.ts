@@ -1,4 +1,5 @@
 import type { Command } from './command.js';
+import { bandwidth } from './commands/bandwidth.js';
 import { cleanup } from './commands/cleanup.js';
 import { completionFor } from './commands/completion.js';
 import { copy } from './commands/copy.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   stats,
   ...STEERING,
   reorder,
+  bandwidth,
   cleanup,
   doctor,
   completionFor(() => COMMANDS),

@@ -1,6 +1,6 @@
 import { JobError } from '../../actors/errors.js';
 
-/** Numbers as people read them, and the sizes and times that they type. Sizes are decimal: 1 kB is 1000 bytes. */
+/** Numbers as people read them, and the times that they type. Sizes are decimal: 1 kB is 1000 bytes. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
 
@@ -49,17 +49,6 @@ export function localTime(timestamp: string): string {
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
-
-/** `500k`, `10M`, `10MB/s`, `1.5GiB` as bytes. Throws `invalid_request` naming `what`. */
-export function parseSize(text: string, what: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])(i)?)?b?(?:\/s)?$/i.exec(text.trim());
-  if (!match) throw new JobError('invalid_request', `${what} is ${JSON.stringify(text)}: give a size such as 500k, 10M or 1.5GiB.`);
-  const power = match[2] === undefined ? 0 : 'kmgt'.indexOf(match[2].toLowerCase()) + 1;
-  const size = Math.round(Number(match[1]) * (match[3] === undefined ? 1000 : 1024) ** power);
-  if (!Number.isSafeInteger(size))
-    throw new JobError('invalid_request', `${what} is ${JSON.stringify(text)}: that is more than can be counted.`);
-  return size;
-}
 
 const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 

@@ -120,6 +120,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ['priority', job.priority === 0 ? null : String(job.priority)],
     ['attempt', job.attempt === 0 ? null : `${job.attempt} of at most ${job.attempt - job.retries + job.options.maxRetries}`],
     ['worker', job.worker],
+    ['bandwidth', job.status === 'running' && job.bandwidthShare !== undefined ? `${speed(job.bandwidthShare)} of the limit in all` : null],
     ...endPairs(job),
     ['created', at(job.createdAt)],
     ['starts', at(job.runAt)],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bandwidthSchema } from '../../actors/bandwidth.js';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
 import { FILE_OUTCOMES, JOB_STATUSES, WANTED, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
 import { reasonSchema } from '../../actors/reasons.js';
@@ -45,6 +46,13 @@ const fileRecordSchema = z.object({
   provedBy: z.enum(['checksum', 'bytes', 'size', 'none']).nullable(),
   checksum: z.string().nullable(),
   why: z.string().nullable(),
+});
+
+const bandwidthAnswer = z.object({
+  limit: bandwidthSchema,
+  from: z.enum(['request', 'settings']).describe('who gave it'),
+  bytesPerSecond: count.describe('of all transfers together, now; 0 is no limit'),
+  shares: z.array(z.object({ id: z.string(), bytesPerSecond: count.nullable() })).describe('of the running transfers'),
 });
 
 const statsSchema = z.object({
@@ -101,6 +109,8 @@ export const ANSWERS = {
   ]),
   reorder: jobSchema,
   duplicate: jobSchema,
+  bandwidth: bandwidthAnswer,
+  set_bandwidth: bandwidthAnswer,
   cleanup: z.object({ deleted: count, ids: z.array(z.string()), remaining: count }),
   claim: z.object({ job: jobSchema.nullable(), leaseMs: count }),
   heartbeat: progressAnswer,

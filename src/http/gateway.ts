@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { JobError } from '../../actors/errors.js';
 import type { Config } from '../config.js';
+import { bandwidthRoutes } from './bandwidth-routes.js';
 import type { GatewayContext, GatewayTimings } from './context.js';
 import { dashboardRoutes } from './dashboard-routes.js';
 import { eventRoutes } from './event-routes.js';
@@ -74,6 +75,7 @@ function routesOf(context: GatewayContext, guard: Guard): Route[] {
   const routes = [
     ...jobRoutes(context),
     ...scheduleRoutes(context),
+    ...bandwidthRoutes(context),
     ...logRoutes(context),
     ...fileRoutes(context),
     ...eventRoutes(context),

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { JournalUnreadable, type Change, type JournalRecord, type RecordDraft, type RecordKind } from '../../actors/journal.js';
+import { JournalUnreadable, type Change, type JournalRecord, type RecordDraft } from '../../actors/journal.js';
 
 /**
  * How a record stands in the stream, readable with any NATS tool:
@@ -14,13 +14,16 @@ const MAGIC = 'tallyman/1 ';
 const FIRST_LINE_BYTES = MAGIC.length + 8 + 1;
 
 export function encodeRecord(record: RecordDraft): Uint8Array {
-  const head = JSON.stringify({ kind: record.kind, epoch: record.epoch, commit: record.commit, at: record.at });
+  const { kind, epoch, commit, at, bandwidth } = record;
+  const head = JSON.stringify({ kind, epoch, commit, at, bandwidth: bandwidth ?? undefined });
   const text = [head, ...record.lines].join('\n');
   const bytes = Buffer.allocUnsafe(FIRST_LINE_BYTES + Buffer.byteLength(text));
   bytes.write(text, FIRST_LINE_BYTES);
   bytes.write(`${MAGIC}${checksum(bytes.subarray(FIRST_LINE_BYTES))}\n`, 0, 'latin1');
   return bytes;
 }
+
+type Head = Omit<JournalRecord, 'seq' | 'changes'>;
 
 /** Throws `JournalUnreadable` naming `seq` for whatever is not a whole record of a format that we know. */
 export function decodeRecord(data: Uint8Array, seq: number): JournalRecord {
@@ -41,8 +44,7 @@ export function decodeRecord(data: Uint8Array, seq: number): JournalRecord {
   }
   try {
     const [head, ...lines] = rest.toString('utf8').split('\n') as [string, ...string[]];
-    const { kind, epoch, commit, at } = JSON.parse(head) as { kind: RecordKind; epoch: number; commit: string; at: string };
-    return { seq, kind, epoch, commit, at, changes: lines.map((line) => JSON.parse(line) as Change) };
+    return { seq, ...(JSON.parse(head) as Head), changes: lines.map((line) => JSON.parse(line) as Change) };
   } catch (cause) {
     throw new JournalUnreadable(seq, `Record ${seq} of the journal cannot be read, though its checksum fits.`, { cause });
   }

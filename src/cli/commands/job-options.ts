@@ -1,9 +1,9 @@
 import { isTransferType } from '../../../actors/job.js';
 import { type NotifyOption } from '../../../actors/notify.js';
+import { parseSize } from '../../../actors/sizes.js';
 import type { RequestBody } from '../../job-client.js';
 import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
-import { parseSize } from '../format.js';
 import { resolveIds } from '../ids.js';
 import { absolutePath } from '../paths.js';
 import type { Service } from '../service.js';
