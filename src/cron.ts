@@ -6,6 +6,11 @@ import { Cron } from 'croner';
  * go back, once. What comes every so many minutes or hours comes so by the clock on the wall.
  */
 export function nextTime(expression: string, timeZone: string, afterMs: number): number | null {
-  const cron = new Cron(expression, { timezone: timeZone, mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard', paused: true });
-  return cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+  try {
+    const cron = new Cron(expression, { timezone: timeZone, mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard', paused: true });
+    return cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${why.replace(/^Cron\w+: /, '').replace(/\.$/, '')}.`, { cause });
+  }
 }

@@ -42,6 +42,15 @@ export class Args {
     this.#values = values;
   }
 
+  /** The same flags with other words. */
+  of(positionals: readonly string[]): Args {
+    return new Args(positionals, this.#values);
+  }
+
+  without(name: string): Args {
+    return new Args(this.positionals, new Map([...this.#values].filter(([flag]) => flag !== name)));
+  }
+
   flag(name: string): boolean {
     return this.#values.has(name);
   }

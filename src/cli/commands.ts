@@ -14,6 +14,7 @@ import { manifest } from './commands/manifest.js';
 import { move } from './commands/move.js';
 import { duplicate, reorder } from './commands/queue.js';
 import { ROLES } from './commands/roles.js';
+import { schedule } from './commands/schedule.js';
 import { show } from './commands/show.js';
 import { stats } from './commands/stats.js';
 import { STEERING } from './commands/steer.js';
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   verify,
   create,
   duplicate,
+  schedule,
   list,
   show,
   watch,

@@ -104,6 +104,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ...reasons.map(({ message }) => ['waits', message] as const),
     ['progress', progressWords(job) || null],
     ['current file', job.status === 'running' ? job.progress.currentFile : null],
+    ['schedule', job.schedule],
     ['from', job.source],
     ['to', job.destination],
     ['input', json(job.input)],

@@ -33,7 +33,7 @@ export const create: Command = {
     ['jq . order.json | tallyman create --type order --input - --idempotency-key order-17', 'made once, however often it is sent'],
   ],
   async run({ service, terminal, json }, args) {
-    const body = await bodyOf(service, args);
+    const body = await createBody(service, args, args.positionals);
     const key = args.text('idempotency-key');
     const job = await (await service.client()).create(body, key === undefined ? {} : { idempotencyKey: key });
     if (json) terminal.json(job);
@@ -42,10 +42,11 @@ export const create: Command = {
   },
 };
 
-async function bodyOf(service: Service, args: Args): Promise<RequestBody<'create'>> {
+/** What the flags and places of a command line say of a job of any type. */
+export async function createBody(service: Service, args: Args, places: readonly string[]): Promise<RequestBody<'create'>> {
   const type = args.text('type') ?? (args.flag('input') ? null : 'rsync');
   if (type === null) throw usageError('--input is for jobs of your own type: give --type too.');
-  const [source, destination] = args.positionals.map((typed) => placeOf(typed, process.cwd(), type));
+  const [source, destination] = places.map((typed) => placeOf(typed, process.cwd(), type));
   const runAt = args.text('run-at');
   const more = { ...(args.flag('pending') ? { start: false } : {}), ...(runAt === undefined ? {} : { runAt }) };
   if (isTransferType(type)) {

@@ -6,6 +6,7 @@ import { CLIENT_OPTIONS, STATUS_OPTION, type Args } from '../args.js';
 import type { Command } from '../command.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { jobTable } from '../job-view.js';
+import { scheduleMeant } from '../schedules.js';
 import type { Terminal } from '../terminal.js';
 
 const FIELDS = ['createdAt', 'updatedAt', 'name', 'priority', 'finishedAt'];
@@ -22,6 +23,7 @@ export const list: Command = {
     STATUS_OPTION,
     { name: 'type', short: 't', value: 'TYPE', describe: 'only jobs of this type' },
     { name: 'label', value: 'KEY=VALUE', multiple: true, describe: 'only jobs with this label; may be repeated' },
+    { name: 'schedule', value: 'NAME', describe: 'only runs of this schedule: its name or id' },
     { name: 'text', value: 'TEXT', describe: 'only jobs with this in their name or paths' },
     { name: 'sort', value: 'FIELD', choices: SORTS, describe: `${SORTS.join(', ')} (default -createdAt: the newest first)` },
     { name: 'limit', short: 'n', value: 'N', describe: `at most so many (default ${LIMITS.listDefault})` },
@@ -32,18 +34,25 @@ export const list: Command = {
   examples: [
     ['tallyman list --status running,queued', 'what is under way'],
     ['tallyman list --label set=nightly --sort -finishedAt -n 10', 'the ten that finished last'],
+    ['tallyman list --schedule photos', 'the runs of a schedule'],
     ['tallyman retry $(tallyman list --status failed --ids)', 'tries again whatever failed'],
   ],
   async run({ service, terminal, json }, args) {
-    const query = queryOf(args);
     const limit = args.flag('all') ? Infinity : (args.whole('limit') ?? LIMITS.listDefault);
-    const answer = await pages(await service.client(), query, limit);
+    const client = await service.client();
+    const query = { ...queryOf(args), ...(await scheduleOf(client, args)) };
+    const answer = await pages(client, query, limit);
     if (json) terminal.json(answer);
     else if (args.flag('ids')) for (const job of answer.jobs) terminal.print(job.id);
     else show(answer, terminal, Object.keys(query).length > 1);
     return EXIT_CODES.ok.code;
   },
 };
+
+async function scheduleOf(client: JobClient, args: Args): Promise<{ schedule?: string }> {
+  const typed = args.text('schedule');
+  return typed === undefined ? {} : { schedule: (await scheduleMeant(client, typed)).id };
+}
 
 function queryOf(args: Args): RequestBody<'list'> {
   const [type, text, status, labels] = [args.text('type'), args.text('text'), args.words('status') as JobStatus[], args.pairs('label')];

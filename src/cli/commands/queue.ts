@@ -77,7 +77,7 @@ export const duplicate: Command = {
   },
 };
 
-function overridesOf(args: Args): Record<string, unknown> {
+export function overridesOf(args: Args): Record<string, unknown> {
   const text = args.text('override') ?? '{}';
   try {
     const value = JSON.parse(text) as unknown;
