@@ -9,7 +9,7 @@ export type Transfer = Pick<CreateTransfer, 'type' | 'source' | 'destination' | 
 /** What can be said of a transfer before anybody looks at a disk. */
 export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   const { type, source, destination, options } = transfer;
-  requireConfirmed(type, options);
+  requireConfirmed(transfer);
   requireSomethingToCompare(options);
   checkPlace('source', source, type, allowed);
   checkPlace('destination', destination, type, allowed);
@@ -19,12 +19,13 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
-function requireConfirmed(type: string, { deleteSource }: TransferOptions): void {
+function requireConfirmed({ source, destination, options: { deleteSource } }: Transfer): void {
   if (deleteSource.mode === 'never') return;
-  if (type !== 'rsync') {
-    throw new JobError('invalid_request', 'options.deleteSource.mode: only jobs of type "rsync" can delete their source. Give "never".', {
-      field: 'options.deleteSource.mode',
-    });
+  if (remoteOf(source) || remoteOf(destination)) {
+    throw refuse(
+      'options.deleteSource.mode',
+      'only between folders of this machine can each copy be proved. Give "never": copy, verify, then delete the source yourself.',
+    );
   }
   if (deleteSource.confirmed) return;
   throw new JobError(
@@ -71,7 +72,6 @@ function refuseGuardsOnRemotes({ source, destination, options }: Transfer): void
 function checkMirror({ type, source, destination, options }: Transfer, allowed: Allowed): void {
   const { deleteExtraneous, maxDelete, trash } = options;
   if (!deleteExtraneous) return refuseWithoutMirror(options);
-  if (type !== 'rsync') throw refuse('options.deleteExtraneous', 'only rsync mirrors in this version.');
   if (typeof maxDelete !== 'number') {
     throw refuse(
       'options.maxDelete',
@@ -83,6 +83,8 @@ function checkMirror({ type, source, destination, options }: Transfer, allowed: 
   }
   if (typeof trash !== 'string') return;
   checkPlace('options.trash', trash, type, allowed);
+  if (remoteOf(trash)?.name !== remoteOf(destination)?.name)
+    throw refuse('options.trash', `it must be on the same side as the destination ${destination}: files are moved there, not copied.`);
   for (const side of [source, destination]) {
     if (overlaps(trash, side)) throw refuse('options.trash', `it must neither hold ${side} nor lie in it. Choose a folder beside it.`);
   }

@@ -12,6 +12,8 @@ describe('A line that rclone prints', () => {
       level: 'info',
       text: 'a\nb: Copied (new)',
       file: 'a\nb',
+      name: 'a␊b',
+      skipped: null,
     });
   });
 
@@ -31,7 +33,7 @@ describe('A line that rclone prints', () => {
     const line = '{"level":"notice","msg":"m","stats":{"bytes":5,"totalBytes":9,"transfers":1,"totalTransfers":2,"eta":null,"listed":7}}';
     expect(parse(line)).toEqual({
       kind: 'stats',
-      stats: { bytes: 5, totalBytes: 9, transfers: 1, totalTransfers: 2, speed: 0, transferring: [] },
+      stats: { bytes: 5, totalBytes: 9, transfers: 1, totalTransfers: 2, speed: 0, errors: 0, transferring: [] },
     });
     expect(parse('{"level":"notice","msg":"m","stats":{"bytes":-5}}')).toMatchObject({ kind: 'message' });
   });
@@ -45,7 +47,7 @@ it('shows names as they are on the disk', () => {
 
 it('never passes 100 percent, and takes a source that grew into its totals', () => {
   const progress = new RcloneProgress({ filesTotal: 1, bytesTotal: 100 });
-  const stats = { bytes: 150, totalBytes: 150, transfers: 2, totalTransfers: 2, speed: 0, transferring: [] };
+  const stats = { bytes: 150, totalBytes: 150, transfers: 2, totalTransfers: 2, speed: 0, errors: 0, transferring: [] };
   expect(progress.onStats(stats)).toMatchObject({
     percent: 99.9,
     bytesTransferred: 150,
@@ -79,7 +81,7 @@ describe('A failure is named by its cause', () => {
     ['Error: unknown flag: --metadata', 1, 'engine_unsuitable', false],
   ])('%s', (text, code, cause, retriable) => {
     const errors = new RcloneErrors();
-    errors.add({ kind: 'message', level: 'error', text, file: null });
+    errors.add({ kind: 'message', level: 'error', text, file: null, name: null, skipped: null });
     expect(errors.failure({ code, signal: null })).toMatchObject({
       code: cause,
       retriable,

@@ -123,6 +123,58 @@ describe('On a remote', () => {
     expect(await readdir(at('served'))).not.toContain('there');
   });
 
+  it('a mirror deletes what the source has not, shows it before, and puts it into the trash of the remote', async () => {
+    const { at, source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'kept'), 'kept');
+    await writeOldFile(path.join(source, 'replaced'), 'new content');
+    for (const file of ['kept', 'replaced', 'old/a\u240ab', 'old/deep/c']) await writeOldFile(at(`served/there/${file}`), file);
+    const options = { deleteExtraneous: true, maxDelete: 4, trash: 'dav:trash' };
+    const task = makeTask(`${source}/`, 'dav:there/', options);
+    const { counts, changes } = await engine.preview!(task, new Bench());
+    expect(counts).toMatchObject({ create: { files: 0 }, delete: { files: 2, folders: 2, bytes: 19 } });
+    expect((await engine.count(task, new Bench())).changes).toEqual(changes);
+    const run = new Bench();
+    await copy(engine, task, run);
+    expect((await readdir(at('served/there'))).sort()).toEqual(['kept', 'replaced']);
+    expect(await readFile(at('served/there/replaced'), 'utf8')).toBe('new content');
+    expect(run.lines.filter(({ text }) => text.startsWith('*deleting'))).toHaveLength(4);
+    expect(run.files.filter(({ outcome }) => outcome === 'deleted')).toHaveLength(4);
+    const trash = at(`served/trash/${task.jobId}-1`);
+    expect((await listTree(trash)).filter((line) => !line.endsWith(' folder'))).toHaveLength(3);
+    expect(await readFile(path.join(trash, 'replaced'), 'utf8')).toBe('replaced');
+  });
+
+  it('what became of each file is told, also where nothing but the size can be compared', async () => {
+    const { at, source, engine } = await remotes();
+    for (const file of ['a', 'b']) await writeOldFile(path.join(source, file), file);
+    const task = makeTask(`${source}/`, 'dav:there/');
+    const run = new Bench();
+    await copy(engine, task, run);
+    const told = ({ files }: Bench) => files.map(({ path: name, outcome, provedBy }) => `${name} ${outcome} ${provedBy}`).sort();
+    expect(told(run)).toEqual(['a transferred none', 'b transferred none']);
+    await writeFile(at('served/there/b'), 'c');
+    const [bySize, byBytes] = [new Bench(), new Bench()];
+    await engine.verify(task, 'size', bySize);
+    expect(told(bySize)).toEqual(['a equal size', 'b equal size']);
+    await engine.verify(task, 'checksum', byBytes);
+    expect(told(byBytes)).toEqual(['a equal bytes', 'b differs null']);
+  });
+
+  it('only given files are taken, there and back', async () => {
+    const { at, source, engine } = await remotes();
+    for (const file of ['a', 'b\nc', 'd']) await writeOldFile(path.join(source, file), file);
+    const only = [Buffer.from('b\nc'), Buffer.from('gone')];
+    await copy(engine, { ...makeTask(`${source}/`, 'dav:there/'), only });
+    const run = new Bench();
+    const { warnings } = await copy(engine, { ...makeTask('dav:there/', `${at('back')}/`), only }, run);
+    expect(await readdir(at('back'))).toEqual(['b\nc']);
+    expect(run.files).toMatchObject([
+      { path: 'b\nc', outcome: 'transferred', bytes: 3 },
+      { path: 'gone', outcome: 'skipped' },
+    ]);
+    expect(warnings).toHaveLength(1);
+  });
+
   it('that encrypts no hash is in common: nothing is called equal by checksum, the bytes are compared', async () => {
     const { at, source, engine } = await remotes();
     await writeOldFile(path.join(source, 'file'), 'content');

@@ -1,5 +1,6 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { createRsyncEngine } from '../../src/engines/rsync.js';
 import { listTree, makeOddTree, noise, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
@@ -34,6 +35,38 @@ it.each(['after_verify', 'per_file'] as const)(
     }
   },
 );
+
+it.each(['after_verify', 'per_file'] as const)(
+  'rclone moves as rsync does, %s: the same proof, list and log',
+  async (mode) => {
+    const bench = await WorkerBench.start();
+    const { files, bytes } = await makeOddTree(bench.at('source'));
+    const before = await listTree(bench.at('source'));
+    await writeOldFile(bench.at('source/left.tmp'), 'left out');
+    await bench.startWorker(createRcloneEngine({ markers: bench.markers, configFile: '/dev/null', remotes: [] }));
+    const { id } = await bench.create({ type: 'rclone', options: { excludes: ['*.tmp'], ...deletes(mode, true) } });
+    const job = await bench.reaches(id, 'completed', 40_000);
+    expect(await listTree(bench.at('copy'))).toEqual(before);
+    expect(await readdir(bench.at('source'))).toEqual(['left.tmp']);
+    expect(job).toMatchObject({
+      verification: { method: 'bytes', algorithm: 'sha256', filesExpected: files + 1, filesEqual: files + 1, mismatches: 0 },
+      deletion: { filesDeleted: files + 1, foldersDeleted: 2, filesKept: 0 },
+    });
+    expect(job.deletion?.bytesDeleted).toBeGreaterThanOrEqual(bytes);
+    expect(bench.lines.all.filter(({ text }) => text.startsWith('Deleting in the source: '))).toHaveLength(files + 1);
+  },
+  60_000,
+);
+
+it('rclone: a copy whose size and time deceive stops the deletion, and the next attempt copies by content', async () => {
+  const bench = await WorkerBench.start();
+  await writeOldFile(bench.at('source/bad'), 'AAAA');
+  await writeOldFile(bench.at('copy/bad'), 'BBBB');
+  await bench.startWorker(createRcloneEngine({ markers: bench.markers, configFile: '/dev/null', remotes: [] }));
+  const { id } = await bench.create({ type: 'rclone', options: deletes('after_verify') });
+  expect(await bench.reaches(id, 'completed', 40_000)).toMatchObject({ attempt: 2, deletion: { filesDeleted: 1 } });
+  expect(await listTree(bench.at('copy'))).toEqual([`/bad ${Buffer.from('AAAA').toString('base64')}`]);
+}, 60_000);
 
 it('A deletion needs a yes in the request, also in a later change of the options', async () => {
   const bench = await WorkerBench.start();

@@ -31,7 +31,7 @@ describe('A preview', () => {
     await writeOldFile(path.join(destination, 'old'), '1234567');
     // Two folders made in one second would be the same by chance: that the times of a folder differ is no change to show.
     await utimes(destination, new Date('2020-01-01T00:00:00Z'), new Date('2020-01-01T00:00:00Z'));
-    return { type: 'rsync' as const, source, destination, options };
+    return { type: 'rsync' as 'rsync' | 'rclone', source, destination, options };
   }
   const ended = async ({ id }: Job) => {
     await expect.poll(async () => (await service.client.get(id)).finishedAt, { timeout: 20_000 }).not.toBeNull();
@@ -64,7 +64,9 @@ describe('A preview', () => {
     expect((await front.ask<Preview>('preview', { id })).counts).toEqual(shown.counts);
     await expect(front.ask('preview', { ...body, source: 'relative' })).rejects.toMatchObject({ code: 'path_not_allowed' });
     await expect(front.ask('preview', { ...body, source: `${body.source}missing/` })).rejects.toMatchObject({ code: 'invalid_request' });
-    await expect(front.ask('preview', { ...body, type: 'rclone', options: {} })).rejects.toMatchObject({ details: { field: 'type' } });
+    const byRclone = await front.ask<Preview>('preview', { ...body, type: 'rclone' });
+    expect(byRclone).toMatchObject({ counts: shown.counts, names: shown.names, findings: [] });
+    expect(byRclone.command).toContain('copy');
     await expect(front.ask('preview', { id: 'nobody' })).rejects.toMatchObject({ code: 'job_not_found' });
     await front.close();
     expect(await readdir(body.destination)).toEqual(['old']);
@@ -78,8 +80,8 @@ describe('A preview', () => {
     expect((await previewOf(body)).findings.map(({ code }) => code)).toContain('source_empty');
   });
 
-  it('is what its job does', async () => {
-    const body = await newTransfer();
+  it.each(['rsync', 'rclone'] as const)('is what its job of type %s does', async (type) => {
+    const body = { ...(await newTransfer()), type };
     const { previewId } = await previewOf(body);
     const job = await ended(await service.client.create({ ...body, previewId, labels: { set: 'nightly' } }));
     expect(job.status).toBe('completed');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../actors/errors.js';
-import type { Job } from '../../actors/job.js';
+import { TRANSFER_TYPES, type Job } from '../../actors/job.js';
 import type { RequestBody } from '../job-client.js';
 import { usageError, type Args } from './args.js';
 import type { Option } from './command.js';
@@ -20,6 +20,14 @@ export const FOLLOW_OPTIONS: readonly Option[] = [
   { name: 'detach', short: 'd', describe: 'print the id and do not wait' },
   { name: 'cancel-on-interrupt', describe: 'Ctrl-C cancels the job' },
 ];
+
+export const ENGINE_OPTION: Option = {
+  name: 'type',
+  short: 't',
+  value: 'TYPE',
+  choices: TRANSFER_TYPES,
+  describe: 'the program that copies: rsync (the default) or rclone',
+};
 
 /** Makes the job and follows it to its end, unless `--detach` says not to. Answers the exit code. */
 export async function makeAndFollow(context: Context, args: Args, body: RequestBody<'create'>): Promise<number> {

@@ -2,7 +2,7 @@ import { remoteOf } from '../../actors/paths.js';
 import { EngineFailed, type TransferTask } from './engine.js';
 import type { Arrival } from './rclone-arrival.js';
 import { filterRules } from './rclone-patterns.js';
-import type { Sides } from './rclone-sides.js';
+import { inside, type Sides } from './rclone-sides.js';
 import { STAGING_PREFIX } from './staging.js';
 
 /** One attempt, each line of the log as JSON, no question on stdin. The worker waits between attempts, not rclone. */
@@ -23,29 +23,94 @@ export const copyArgs = (
   ...STATS,
   ...ONE_STREAM,
   ...(dryRun ? ['--dry-run'] : bandwidth(task)),
+  ...byContent(task),
   ...(compareWith === null ? [] : ['--compare-dest', compareWith]),
-  ...selection(task, sides),
+  ...(compareWith === null && remoteOf(into) ? backup(task) : []),
+  ...(task.only && !sides.isFile ? [...THESE, ...links(sides.source)] : selection(task, sides)),
   '--',
   sides.source,
   into,
 ];
 
+/** What a mirror, or a copy, would do, without doing it. A line for each deed. */
+export const dryRunArgs = (task: TransferTask, sides: Sides): string[] => [
+  ...(sides.isFile ? ['copyto'] : [isMirror(task) ? 'sync' : 'copy', '--create-empty-src-dirs']),
+  ...COMMON,
+  ...STATS,
+  '--dry-run',
+  ...byContent(task),
+  ...selection(task, sides),
+  '--',
+  sides.source,
+  sides.target,
+];
+
+/** An attempt that takes given files only deletes nothing. */
+export const isMirror = ({ options, only }: TransferTask): boolean => options.deleteExtraneous === true && !only;
+
+/** Where this attempt of a mirror puts what it deletes and replaces; null when it has no trash. */
+export function trashOf(task: TransferTask): string | null {
+  const { trash } = task.options;
+  return isMirror(task) && trash ? inside(trash.replace(/([^:])\/+$/, '$1'), `${task.jobId}-${task.attempt}`) : null;
+}
+
+/** Just the files that come by stdin: rclone takes no pattern beside them. */
+const THESE = ['--files-from-raw', '-'];
+
+/** Every file of a place that the patterns leave, with `all` also folders. */
+export const listArgs = (task: TransferTask, sides: Sides, place: string, what: 'files' | 'all'): string[] => [
+  'lsf',
+  '--recursive',
+  ...(what === 'files' ? ['--files-only'] : []),
+  ...COMMON,
+  ...selection(task, { ...sides, source: place }),
+  '--',
+  place,
+];
+
+/** Those of the given files that are there. */
+export const listTheseArgs = (place: string): string[] => [
+  'lsf',
+  '--recursive',
+  '--files-only',
+  ...COMMON,
+  ...THESE,
+  ...links(place),
+  '--',
+  place,
+];
+
+/** Deletes just the files that come by stdin, or moves them. */
+export const deleteArgs = (place: string): string[] => ['delete', ...COMMON, ...THESE, ...links(place), '--', place];
+export const putAsideArgs = (verb: 'move' | 'copy', place: string, trash: string): string[] => [
+  verb,
+  ...COMMON,
+  ...THESE,
+  ...links(place),
+  '--',
+  place,
+  trash,
+];
+
+/** Removes a folder with those in it, if they are empty. */
+export const removeFoldersArgs = (folder: string): string[] => ['rmdirs', ...COMMON, '--', folder];
+
 /** Within a remote, by renaming. */
-export const moveArgs = ({ isFile, target }: Sides, from: string): string[] => [
+export const moveArgs = (task: TransferTask, { isFile, target }: Sides, from: string): string[] => [
   ...(isFile ? ['moveto'] : ['move', '--create-empty-src-dirs', '--delete-empty-src-dirs']),
   ...COMMON,
+  ...backup(task),
   '--',
   from,
   target,
 ];
 
-export const removeEmptyArgs = (folder: string): string[] => ['rmdirs', ...COMMON, '--', folder];
-
 /** Prints a line for every file of the source: a sign, a blank, the name. */
 export const checkArgs = (task: TransferTask, sides: Sides, how: '--size-only' | '--download' | null): string[] => [
   'check',
   ...COMMON,
-  '--one-way',
+  // What a mirror left over is a difference too.
+  ...(task.options.deleteExtraneous ? [] : ['--one-way']),
   '--combined',
   '-',
   ...(how === null ? [] : [how]),
@@ -75,7 +140,7 @@ function selection({ options }: TransferTask, { isFile, source }: Sides): string
   const { includes, excludes } = options;
   if (!isFile) {
     const rules = [`- ${STAGING_PREFIX}*/**`, ...filterRules(includes, excludes)];
-    return [...(remoteOf(source) ? [] : ['--links']), ...rules.map((rule) => `--filter=${rule}`)];
+    return [...links(source), ...rules.map((rule) => `--filter=${rule}`)];
   }
   if (includes.length + excludes.length === 0) return [];
   throw new EngineFailed({
@@ -85,6 +150,18 @@ function selection({ options }: TransferTask, { isFile, source }: Sides): string
     retriable: false,
     advice: 'Leave the includes and excludes out, or give the folder of the file as source.',
   });
+}
+
+const links = (place: string): string[] => (remoteOf(place) ? [] : ['--links']);
+
+/** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
+function byContent({ attempt, options }: TransferTask): string[] {
+  return options.deleteSource.mode !== 'never' && attempt > 1 ? ['--checksum'] : [];
+}
+
+function backup(task: TransferTask): string[] {
+  const trash = trashOf(task);
+  return trash === null ? [] : ['--backup-dir', trash];
 }
 
 function bandwidth({ options: { bandwidthLimit } }: TransferTask): string[] {

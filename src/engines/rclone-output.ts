@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LogLine } from '../log-line.js';
+import { realName } from './rclone-names.js';
 
 /** What rclone prints on stderr with `--use-json-log`, line by line. Start-up failures and the last line of a failed run are plain text. */
 export type RcloneLine = { kind: 'stats'; stats: RcloneStats } | RcloneMessage;
@@ -11,6 +12,10 @@ export interface RcloneMessage {
   text: string;
   /** The file, for show; null when it is about no file. */
   file: string | null;
+  /** The same as rclone calls it. */
+  name: string | null;
+  /** Of what a dry run would do: the deed, its object as rclone calls it, and its size. */
+  skipped: { what: string; name: string; bytes: number } | null;
 }
 
 const count = z.number().nonnegative();
@@ -20,6 +25,7 @@ const statsSchema = z.object({
   transfers: count,
   totalTransfers: count,
   speed: count.catch(0),
+  errors: count.catch(0),
   transferring: z.array(z.object({ name: z.string() })).catch([]),
 });
 export type RcloneStats = z.infer<typeof statsSchema>;
@@ -29,6 +35,8 @@ const lineSchema = z.object({
   msg: z.string(),
   object: z.string().optional(),
   objectType: z.string().optional(),
+  skipped: z.string().optional(),
+  size: z.number().optional(),
   stats: statsSchema.optional().catch(undefined),
 });
 
@@ -38,12 +46,19 @@ const LEVELS: Record<string, LogLine['level']> = { debug: 'debug', info: 'info',
 export function parseLine(line: Buffer): RcloneLine {
   const text = line.toString('utf8');
   const parsed = lineSchema.safeParse(parseJson(text));
-  if (!parsed.success) return { kind: 'message', level: 'error', text: withoutTime(text), file: null };
-  const { level, msg, object, objectType, stats } = parsed.data;
+  if (!parsed.success) return { kind: 'message', level: 'error', text: withoutTime(text), file: null, name: null, skipped: null };
+  const { level, msg, object, objectType, skipped, size, stats } = parsed.data;
   if (stats) return { kind: 'stats', stats };
   const about = object === undefined ? '' : `${showName(object)}: `;
-  const file = object !== undefined && objectType?.endsWith('.Object') ? showName(object) : null;
-  return { kind: 'message', level: LEVELS[level] ?? 'error', text: about + msg.trim(), file };
+  const name = object !== undefined && objectType?.endsWith('.Object') ? object : null;
+  return {
+    kind: 'message',
+    level: LEVELS[level] ?? 'error',
+    text: about + msg.trim(),
+    file: name === null ? null : showName(name),
+    name,
+    skipped: skipped === undefined || object === undefined ? null : { what: skipped, name: object, bytes: Math.max(0, size ?? 0) },
+  };
 }
 
 function parseJson(text: string): unknown {
@@ -56,14 +71,5 @@ function parseJson(text: string): unknown {
 
 const withoutTime = (text: string): string => text.replace(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /, '');
 
-const PICTURES = 0x2400;
-const DELETE_PICTURE = 0x2421;
-
-/** rclone writes a control character as its picture (U+2400 and on), and a picture that is one in the name with U+201B before it. */
-export function showName(name: string): string {
-  return name.replace(/\u201b([\u2400-\u2421\u201b])|([\u2400-\u241f\u2421])/g, (_, literal?: string, picture = '') => {
-    if (literal !== undefined) return literal;
-    const code = (picture as string).charCodeAt(0);
-    return code === DELETE_PICTURE ? '\x7f' : String.fromCharCode(code - PICTURES);
-  });
-}
+/** A name of rclone as it is on the disk. */
+export const showName = (name: string): string => Buffer.from(realName(Buffer.from(name).toString('latin1')), 'latin1').toString('utf8');

@@ -7,7 +7,7 @@ import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
 import { requireTool, sayCommand } from './program.js';
 import { RcloneErrors } from './rclone-failures.js';
-import { parseLine, type RcloneStats } from './rclone-output.js';
+import { parseLine, type RcloneMessage, type RcloneStats } from './rclone-output.js';
 
 export interface RcloneOptions {
   /** What the children carry, so that they are found when their worker is gone. */
@@ -20,6 +20,14 @@ export interface RcloneOptions {
   graceMs?: number;
   /** Finds the program. Default: `findTool('rclone')`. */
   findRclone?: () => Tool | null;
+}
+
+/** What a run is given and asked for. */
+interface Told {
+  stdin?: Buffer | undefined;
+  stats?: (stats: RcloneStats) => void;
+  message?: (message: RcloneMessage) => void;
+  stdout?: (line: Buffer) => void;
 }
 
 export interface Outcome {
@@ -71,15 +79,10 @@ export class RcloneProgram {
   }
 
   /** Runs it to its end, whatever its exit code is. */
-  async run(
-    args: string[],
-    task: TransferTask,
-    run: Run,
-    told: { stats?: (stats: RcloneStats) => void; stdout?: (text: string) => void } = {},
-  ): Promise<Outcome> {
+  async run(args: string[], task: TransferTask, run: Run, { stdin, ...told }: Told = {}): Promise<Outcome> {
     this.#requireAllowed(task);
     const tool = requireTool(this.#find(), 'rclone', INSTALL);
-    const withConfig = ['--config', hasRemote(task) ? this.#options.configFile : NO_CONFIG, ...args];
+    const withConfig = this.#withConfig(args, task);
     sayCommand(run, tool, withConfig);
     const errors = new RcloneErrors();
     let stats: RcloneStats | null = null;
@@ -90,8 +93,9 @@ export class RcloneProgram {
       markers,
       task,
       signal: run.signal,
+      ...(stdin === undefined ? {} : { stdin }),
       ...(graceMs === undefined ? {} : { graceMs }),
-      onStdout: (bytes) => told.stdout?.(bytes.toString('utf8')),
+      onStdout: (bytes) => told.stdout?.(bytes),
       onStderr: (bytes) => {
         const line = parseLine(bytes);
         if (line.kind === 'stats') {
@@ -99,6 +103,7 @@ export class RcloneProgram {
           told.stats?.(line.stats);
         } else {
           errors.add(line);
+          told.message?.(line);
           run.log(line.file !== null && line.level === 'info' ? 'debug' : line.level, 'stderr', line.text);
         }
       },
@@ -106,12 +111,29 @@ export class RcloneProgram {
     return { exit, errors, stats };
   }
 
+  /** The whole command, for show. */
+  command(args: string[], task: TransferTask): string[] {
+    return [this.#find()?.path ?? 'rclone', ...this.#withConfig(args, task)];
+  }
+
+  /** Every file of a place as rclone calls it, byte by byte (latin1); folders end with "/". None of a place that is not there. */
+  async list(args: string[], task: TransferTask, run: Run, stdin?: Buffer): Promise<string[]> {
+    const names: string[] = [];
+    const outcome = await this.run(args, task, run, { stdin, stdout: (line) => names.push(line.toString('latin1')) });
+    if (outcome.exit.code !== 0 && outcome.errors.failure(outcome.exit).code !== 'source_missing') mustBeZero(outcome);
+    return names;
+  }
+
+  #withConfig(args: string[], task: TransferTask): string[] {
+    return ['--config', hasRemote(task) ? this.#options.configFile : NO_CONFIG, ...args];
+  }
+
   /** Runs it for what it prints on stdout. Rejects unless it exited 0. */
   async ask(args: string[], task: TransferTask, run: Run): Promise<string> {
     const lines: string[] = [];
     const outcome = await this.run(args, task, run, {
       stdout: (line) => {
-        if (lines.length < LINES_ASKED_FOR) lines.push(line);
+        if (lines.length < LINES_ASKED_FOR) lines.push(line.toString('utf8'));
       },
     });
     mustBeZero(outcome);

@@ -1,14 +1,29 @@
 import type { Verification } from '../../actors/job.js';
 import { remoteOf } from '../../actors/paths.js';
 import { BoundedRun } from './bounded-run.js';
-import { EngineFailed, EngineStopped, type Counted, type Engine, type Run, type TransferTask, type Transferred } from './engine.js';
-import { checkArgs, copyArgs, hashArgs, sizeArgs } from './rclone-args.js';
+import {
+  EngineFailed,
+  EngineStopped,
+  type Counted,
+  type Engine,
+  type EnginePreview,
+  type ListedEntry,
+  type Run,
+  type TransferTask,
+  type Transferred,
+} from './engine.js';
+import { checkArgs, copyArgs, hashArgs, isMirror, listArgs, listTheseArgs, sizeArgs } from './rclone-args.js';
 import { arrivalOf, type Arrival } from './rclone-arrival.js';
+import { dryRun, namesOf } from './rclone-changes.js';
 import { CheckReport } from './rclone-check.js';
+import { RcloneFiles, entryOf } from './rclone-files.js';
+import { deleteExtraneous } from './rclone-mirror.js';
+import { listOf, realName } from './rclone-names.js';
 import { RcloneProgram, mustBeZero, notSaid, requireStats, type Outcome, type RcloneOptions } from './rclone-program.js';
 import { RcloneProgress } from './rclone-progress.js';
 import { RcloneRemotes } from './rclone-remotes.js';
-import { sidesOf, type Sides } from './rclone-sides.js';
+import { nameOf, sidesOf, type Sides } from './rclone-sides.js';
+import { ChangesFound, PreviewFound } from './rsync-preview.js';
 
 /** The hash that single files are compared by; rclone computes it from what it reads. */
 const FILE_HASH = 'sha1';
@@ -38,10 +53,41 @@ class RcloneEngine implements Engine {
 
   async count(task: TransferTask, run: Run): Promise<Counted> {
     const sides = await this.#sidesOf(task, run);
-    const outcome = await this.#program.run(copyArgs(task, sides, await this.#arrivalOf(sides, task, run), true), task, run);
+    const arrival = await this.#arrivalOf(sides, task, run);
+    const outcome = await this.#program.run(copyArgs(task, sides, arrival, true), task, run, {
+      stdin: await this.#theseOf(task, sides),
+    });
     mustBeZero(outcome);
     const { totalTransfers, totalBytes } = requireStats(outcome);
-    return { filesTotal: totalTransfers, bytesTotal: totalBytes };
+    const totals = { filesTotal: totalTransfers, bytesTotal: totalBytes };
+    if (!isMirror(task) && !task.countChanges) return totals;
+    const dry = await dryRun(task, sides, run, this.#program);
+    mustBeZero(dry.outcome);
+    const found = new ChangesFound();
+    for (const line of dry.lines) found.add(line);
+    return { ...totals, changes: found.changes(await this.#filesIn(task, sides, run)) };
+  }
+
+  async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
+    const sides = await this.#sidesOf(task, run);
+    const { lines, outcome } = await dryRun(task, sides, run, this.#program);
+    const { exit, errors } = outcome;
+    const failure = exit.code === 0 ? null : errors.failure(exit);
+    if (failure && !outcome.stats) throw new EngineFailed(failure);
+    const found = new PreviewFound({ ...task.options, includes: [], excludes: [] });
+    for (const line of lines) found.addFile(line);
+    const files = await this.#filesIn(task, sides, run);
+    const preview = found.preview(files);
+    const sizes = new Map(lines.map(({ name, bytes }) => [name, bytes]));
+    for (const shown of preview.names) shown.bytes = sizes.get(shown.path) ?? null;
+    preview.counts.delete.bytes = preview.changes.delete.bytes;
+    if (!sides.isFile && task.options.excludes.length > 0) {
+      const all = await this.#filesIn({ ...task, options: { ...task.options, includes: [], excludes: [] } }, sides, run);
+      preview.counts.skip.files = Math.max(0, all.value - files.value);
+    }
+    const shown = { ...task, jobId: 'JOB', attempt: 1 };
+    const command = this.#program.command(copyArgs(shown, sides, await this.#arrivalOf(sides, shown, run)), task);
+    return { ...preview, command, failure };
   }
 
   async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
@@ -51,20 +97,21 @@ class RcloneEngine implements Engine {
       const progress = new RcloneProgress(counted);
       bounded.onProgress(progress.start());
       bounded.log('info', 'worker', 'rclone cannot go on inside of a file: one that was cut off is copied again from its start.');
-      const outcome = await this.#copy(task, sides, progress, bounded);
+      const { outcome, warnings } = await this.#copy(task, sides, progress, bounded);
+      if (isMirror(task) && !sides.isFile) await deleteExtraneous(task, sides, bounded, this.#program);
       const stats = requireStats(outcome);
       bounded.onProgress(progress.end(stats));
       return {
         filesTransferred: stats.transfers,
         bytesTransferred: stats.bytes,
-        warnings: outcome.errors.warnings(remoteOf(sides.target) !== null),
+        warnings: [...outcome.errors.warnings(remoteOf(sides.target) !== null), ...warnings],
       };
     } finally {
       bounded.flush();
     }
   }
 
-  async verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
+  async verify({ only: _only, ...task }: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
       const sides = await this.#sidesOf(task, bounded);
@@ -74,24 +121,74 @@ class RcloneEngine implements Engine {
     }
   }
 
-  /** Copies beside the final place and moves whole files in, also when it fails or is stopped. */
-  async #copy(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<Outcome> {
+  /** Only of a source on this machine: nothing else can be deleted. */
+  async list(task: TransferTask, run: Run): Promise<ListedEntry[]> {
+    const sides = await this.#sidesOf(task, run);
+    const special = new Set<string>();
+    const listed: string[] = [];
+    const outcome = await this.#program.run(listArgs(task, sides, sides.source, 'all'), task, run, {
+      stdout: (line) => listed.push(line.toString('latin1')),
+      message: ({ name, text }) => {
+        if (name !== null && text.endsWith("Can't transfer non file/directory")) special.add(name);
+      },
+    });
+    mustBeZero(outcome);
+    const names = namesOf(sides.source, () => Promise.resolve([]));
+    const prefix = sides.isFile || task.source.endsWith('/') ? '' : `${Buffer.from(nameOf(task.source)).toString('latin1')}/`;
+    const entries: ListedEntry[] = [];
+    for (const name of listed) {
+      const path = await names.onDisk(name);
+      const type = name.endsWith('/') ? 'folder' : path === realName(name) ? 'file' : 'link';
+      entries.push({ path: prefix + path, type });
+    }
+    for (const name of await names.ofTexts(special)) entries.push({ path: prefix + realName(name), type: 'special' });
+    return entries;
+  }
+
+  /** Copies beside the final place and moves whole files in, also when it fails or is stopped. Tells what became of each file. */
+  async #copy(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<{ outcome: Outcome; warnings: string[] }> {
     const arrival = await this.#arrivalOf(sides, task, run);
     if (run.signal.aborted) throw new EngineStopped();
+    const names = namesOf(sides.source, () => this.#program.list(listArgs(task, sides, sides.source, 'files'), task, run));
+    const files = new RcloneFiles(task, names);
+    const sizesIn = sides.isFile ? null : [sides.target, sides.source].find((side) => !remoteOf(side));
     await arrival.begin();
     try {
       const outcome = await this.#program.run(copyArgs(task, sides, arrival), task, run, {
+        stdin: await this.#theseOf(task, sides),
         stats: (stats) => run.onProgress(progress.onStats(stats)),
+        message: (message) => {
+          files.onMessage(message);
+        },
       });
+      if (outcome.exit.code === 0) await arrival.all(run);
       // Somebody else ended it: this worker may have lost the job, and another one may go on with what is there.
-      if (outcome.exit.code !== null && outcome.exit.code !== 0) await arrival.whole();
-      mustBeZero(outcome);
-      await arrival.all(run);
-      return outcome;
+      const moved = outcome.exit.code === 0 ? null : outcome.exit.code === null ? new Set<string>() : await arrival.whole();
+      const there = await files.tell(moved, sizesIn ?? null, run);
+      if (outcome.exit.code !== 0) {
+        throw new EngineFailed(files.explained(outcome.errors.failure(outcome.exit), outcome, there));
+      }
+      return { outcome, warnings: await this.#notThere(task, sides, files, run) };
     } catch (error) {
       if (error instanceof EngineStopped) await arrival.whole();
       throw error;
     }
+  }
+
+  async #notThere(task: TransferTask, sides: Sides, files: RcloneFiles, run: Run): Promise<string[]> {
+    const stdin = await this.#theseOf(task, sides);
+    return stdin ? files.tellNotThere(await this.#program.list(listTheseArgs(sides.source), task, run, stdin), run) : [];
+  }
+
+  /** The list of the files that are taken; a source that is one file is copied as a whole. */
+  async #theseOf({ only }: TransferTask, sides: Sides): Promise<Buffer | undefined> {
+    if (!only || sides.isFile) return undefined;
+    const names = namesOf(sides.source, () => Promise.resolve([]));
+    return listOf((await Promise.all(only.map((path) => names.ofDisk(path.toString('latin1'))))).flat());
+  }
+
+  async #filesIn(task: TransferTask, sides: Sides, run: Run): Promise<{ value: number; byType: Record<string, number> }> {
+    return { value: (await this.#sizeOf(task, sides, sides.source, run)).count, byType: {} };
   }
 
   #sidesOf(task: TransferTask, run: Run): Promise<Sides> {
@@ -104,27 +201,28 @@ class RcloneEngine implements Engine {
 
   async #check(task: TransferTask, sides: Sides, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const filesExpected = (await this.#sizeOf(task, sides, sides.source, run)).count;
+    const names = namesOf(sides.source, () => Promise.resolve([]));
     const compare = async (how: '--size-only' | '--download' | null) => {
-      const report = new CheckReport();
+      const report = new CheckReport(task.options);
       run.onProgress({ ...report.progress(), filesTotal: filesExpected });
       const outcome = await this.#program.run(checkArgs(task, sides, how), task, run, {
         stdout: (line) => {
-          if (!report.add(line)) run.log('warning', 'stdout', line);
+          if (!report.add(line)) run.log('warning', 'stdout', line.toString('utf8'));
           run.onProgress(report.progress());
         },
       });
       return { report, outcome };
     };
-    if (method === 'size') {
-      const { report, outcome } = await compare('--size-only');
-      return report.verdict(outcome, { method: 'size', algorithm: null, filesExpected });
-    }
-    const { report, outcome } = await compare(null);
-    const { algorithm, hashesMissing } = outcome.errors;
-    if (algorithm !== null && !hashesMissing) return report.verdict(outcome, { method: 'checksum', algorithm, filesExpected });
+    const verdict = async ({ report, outcome }: Awaited<ReturnType<typeof compare>>, by: Pick<Verification, 'method' | 'algorithm'>) => {
+      await report.tell(by.method, names, run);
+      return report.verdict(outcome, { ...by, filesExpected });
+    };
+    if (method === 'size') return verdict(await compare('--size-only'), { method: 'size', algorithm: null });
+    const compared = await compare(null);
+    const { algorithm, hashesMissing } = compared.outcome.errors;
+    if (algorithm !== null && !hashesMissing) return verdict(compared, { method: 'checksum', algorithm });
     run.log('warning', 'worker', 'The two sides have no hash in common for every file: reading both and comparing the bytes.');
-    const read = await compare('--download');
-    return read.report.verdict(read.outcome, { method: 'bytes', algorithm: null, filesExpected });
+    return verdict(await compare('--download'), { method: 'bytes', algorithm: null });
   }
 
   /** `rclone check` compares folders: a single file, which may have another name at its destination, is read on both sides. */
@@ -136,7 +234,11 @@ class RcloneEngine implements Engine {
       if (error instanceof EngineFailed && error.failure.code === 'source_missing') return null;
       throw error;
     });
-    const filesEqual = source === target ? 1 : 0;
+    const isEqual = source === target;
+    const outcome = isEqual ? 'equal' : target === null ? 'missing' : 'differs';
+    const checksum = method === 'checksum' ? `${FILE_HASH}:${source}` : null;
+    run.file(entryOf(Buffer.from(nameOf(sides.source)).toString('latin1'), outcome, { provedBy: isEqual ? method : null, checksum }));
+    const filesEqual = isEqual ? 1 : 0;
     return { method, algorithm: method === 'size' ? null : FILE_HASH, filesExpected: 1, filesEqual, mismatches: 1 - filesEqual };
   }
 

@@ -6,6 +6,10 @@ import type { Preview } from '../answers.js';
 import type { Amount, Changes, EnginePreview } from './engine.js';
 import { unescapeName, type FileLine, type StatLine } from './rsync-output.js';
 
+/** What is read of the line of a dry run; that of rclone is put in the same words. */
+export type ChangeLine = Pick<FileLine, 'change' | 'isNew' | 'type' | 'bytes' | 'rawName' | 'name'>;
+type Total = Pick<StatLine, 'value' | 'byType'>;
+
 const none = (): Amount => ({ files: 0, folders: 0, bytes: 0 });
 
 /** Adds up what the lines of a dry run say. */
@@ -14,7 +18,7 @@ export class ChangesFound {
   #deletions: Hash | null = null;
 
   /** Tells what would become of the entry; `null` for a folder that only gets the times and rights of its source. */
-  add(line: FileLine): 'create' | 'change' | 'delete' | null {
+  add(line: ChangeLine): 'create' | 'change' | 'delete' | null {
     const change = line.change === '*' ? 'delete' : line.isNew ? 'create' : 'change';
     if (change === 'change' && line.type === 'd') return null;
     const amount = this.#amounts[change];
@@ -26,7 +30,7 @@ export class ChangesFound {
     return change;
   }
 
-  changes(files: StatLine): Changes {
+  changes(files: Total): Changes {
     const { create, change } = this.#amounts;
     const inSource = files.value - (files.byType['dir'] ?? 0);
     const equal = Math.max(0, inSource - create.files - change.files);
@@ -52,7 +56,7 @@ export class PreviewFound {
     this.#unused = new Set([...includes, ...excludes]);
   }
 
-  addFile(line: FileLine): void {
+  addFile(line: ChangeLine): void {
     const change = this.#changes.add(line);
     if (change === null) return;
     if (change === 'delete') {
@@ -91,7 +95,7 @@ export class PreviewFound {
     this.#deletedBytes = sum;
   }
 
-  preview(files: StatLine): Omit<EnginePreview, 'command' | 'failure'> {
+  preview(files: Total): Omit<EnginePreview, 'command' | 'failure'> {
     const changes = this.#changes.changes(files);
     const names = [...this.#names.delete, ...this.#names.other];
     return {

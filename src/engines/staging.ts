@@ -46,16 +46,21 @@ export class Staging {
   }
 
   /**
-   * Moves the files that are whole and removes the others. The time of a file is
+   * Moves the files that are whole, answers their paths byte by byte (latin1), and removes the others. The time of a file is
    * set when its last byte is written: one of the time of the copy, which is later
    * than its begin, may be half a file.
    */
-  async moveWhole(): Promise<void> {
+  async moveWhole(): Promise<ReadonlySet<string>> {
+    const moved = new Set<string>();
+    const base = Buffer.byteLength(this.files) + 1;
     await explained(async () => {
       const { mtimeMs } = await lstat(this.#begun);
-      await moveInto(Buffer.from(this.files), Buffer.from(this.#final), mtimeMs);
+      await moveInto(Buffer.from(this.files), Buffer.from(this.#final), mtimeMs, (file) =>
+        moved.add(file.subarray(base).toString('latin1')),
+      );
       await this.#remove();
     });
+    return moved;
   }
 
   async #remove(): Promise<void> {
@@ -64,7 +69,7 @@ export class Staging {
 }
 
 /** Names are bytes here: they may be no UTF-8. Only entries changed before `beforeMs` are moved. */
-async function moveInto(from: Buffer, to: Buffer, beforeMs: number): Promise<void> {
+async function moveInto(from: Buffer, to: Buffer, beforeMs: number, onMoved?: (file: Buffer) => void): Promise<void> {
   for await (const entry of await opendir(from, { encoding: 'buffer' as BufferEncoding })) {
     const name = entry.name as unknown as Buffer;
     const [source, target] = [within(from, name), within(to, name)];
@@ -73,9 +78,12 @@ async function moveInto(from: Buffer, to: Buffer, beforeMs: number): Promise<voi
         await rename(source, target);
       } else {
         await makeFolder(target);
-        await moveInto(source, target, beforeMs);
+        await moveInto(source, target, beforeMs, onMoved);
       }
-    } else if ((await lstat(source)).mtimeMs < beforeMs) await rename(source, target);
+    } else if ((await lstat(source)).mtimeMs < beforeMs) {
+      await rename(source, target);
+      onMoved?.(source);
+    }
   }
 }
 

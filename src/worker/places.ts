@@ -31,6 +31,7 @@ export class Places {
     if (!engine.checkRemotes) throw failed('remote_not_allowed', `${engine.type} takes no remotes.`, 'Use a job of type rclone.');
     if (!isRemote.source) await checkSource(source, roots);
     const local = isRemote.destination ? null : await checkDestination(destination, roots, doing);
+    if (local) await checkTrash(task, { source: local.real, target: local.real, existing: local.existing }, roots);
     return new Places(null, local && { target: local.real, existing: local.existing }, await engine.checkRemotes(task, run));
   }
 

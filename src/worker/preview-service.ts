@@ -4,6 +4,7 @@ import { JobError } from '../../actors/errors.js';
 import type { JobFailure } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson, parseRequest } from '../../actors/parse-request.js';
+import { remoteOf } from '../../actors/paths.js';
 import { PREVIEW_MS, makePreviewId } from '../../actors/preview-id.js';
 import { previewSchemaFor } from '../../actors/requests.js';
 import { checkTransfer, type Transfer } from '../../actors/transfer-rules.js';
@@ -20,6 +21,7 @@ import { shellText } from '../shell-text.js';
 import { HEADERS, subjectsOf } from '../subjects.js';
 import { checkSpace } from './free-space.js';
 import { checkChanges, checkGuards, previewLimitsOf } from './guards.js';
+import { Places } from './places.js';
 import { checkPaths, checkTrash } from './preflight.js';
 
 export interface PreviewServiceOptions {
@@ -28,6 +30,7 @@ export interface PreviewServiceOptions {
   client: Pick<JobClient, 'get'>;
   engines: ReadonlyMap<string, Engine>;
   roots: readonly string[];
+  remotes: readonly string[];
   keeper: Pick<Keeper, 'extend' | 'forget'>;
   writeLog: WriteLog;
 }
@@ -75,30 +78,31 @@ export async function startPreviewService(options: PreviewServiceOptions): Promi
 }
 
 async function makePreview(msg: ServiceMsg, signal: AbortSignal, options: PreviewServiceOptions): Promise<Preview> {
-  const { engines, roots, keeper } = options;
+  const { engines, roots, remotes, keeper } = options;
   const transfer = await transferOf(parseJson(msg.string()), options);
   const engine = engines.get(transfer.type);
   if (!engine?.preview) {
     throw new JobError('invalid_request', `type: there are no previews of jobs of type ${transfer.type}.`, { field: 'type' });
   }
-  checkTransfer({ roots, remotes: [] }, transfer);
+  checkTransfer({ roots, remotes }, transfer);
   const probe = await engine.probe();
   if (!probe.found) throw new JobError('unavailable', `This worker has no ${transfer.type}. ${probe.advice}`);
   const { source, destination } = transfer;
   const task: TransferTask = { jobId: `preview-${randomUUID()}`, attempt: 1, source, destination, options: transfer.options };
-  const paths = await checkPaths(task, roots);
+  const paths = remoteOf(source) || remoteOf(destination) ? null : await checkPaths(task, roots);
   const name = attemptName(task);
   // Should this worker hang, its keeper ends the child, a good while after the longest that it may take.
   keeper.extend(name, 2 * LIMITS.askTimeoutMsMax);
   try {
+    const places = paths ? null : await Places.check(task, engine, roots, null, runOf(signal));
     const found = await engine.preview(task, runOf(signal));
     const { changes, failure, ...shown } = found;
+    const bytes = changes.create.bytes + changes.change.bytes;
     const findings = await findingsOf([
       () => (failure ? Promise.reject(new EngineFailed(failure)) : Promise.resolve()),
-      () => checkTrash(task, paths, roots),
-      () => checkGuards(task, paths, null),
+      ...(paths ? [() => checkTrash(task, paths, roots), () => checkGuards(task, paths, null)] : []),
       () => checkChanges(task, changes),
-      () => checkSpace(paths, changes.create.bytes + changes.change.bytes, signal),
+      () => (paths ? checkSpace(paths, bytes, signal) : places?.requireSpace(bytes, signal)),
     ]);
     return { ...idOf(transfer, found), ...shown, commandText: shellText(shown.command), findings };
   } finally {
@@ -111,7 +115,7 @@ async function transferOf(body: unknown, { client }: PreviewServiceOptions): Pro
   if (!('id' in request)) return request;
   const { type, source, destination, options } = await client.get(request.id);
   if (source !== null && destination !== null && 'excludes' in options) return { type, source, destination, options } as Transfer;
-  throw new JobError('invalid_request', `Job ${request.id} is of type ${type}: there is a preview only of rsync jobs.`, { field: 'id' });
+  throw new JobError('invalid_request', `Job ${request.id} is of type ${type}: there is a preview only of transfers.`, { field: 'id' });
 }
 
 function idOf(transfer: Transfer, { changes }: EnginePreview): Pick<Preview, 'previewId' | 'expiresAt'> {

@@ -87,6 +87,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     client,
     engines: tools.engines,
     roots: config.roots,
+    remotes: config.remotes,
     keeper,
     writeLog: (message, details) => {
       console.error(message, details);

@@ -1,4 +1,3 @@
-import { TRANSFER_TYPES } from '../../../actors/job.js';
 import type { RequestBody } from '../../job-client.js';
 import { CLIENT_OPTIONS } from '../args.js';
 import type { Command } from '../command.js';
@@ -6,7 +5,7 @@ import { EXIT_CODES } from '../exit-codes.js';
 import { requireSource } from '../paths.js';
 import { isOnThisMachine } from '../service.js';
 import { agreedPreview, showPreview } from '../preview.js';
-import { FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
+import { ENGINE_OPTION, FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
 import { JOB_OPTIONS, MIRROR_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
 export const copy: Command = {
@@ -20,20 +19,7 @@ export const copy: Command = {
   details:
     'As with rsync, "photos/" means what is in the folder and "photos" the folder itself. The job runs in the service: ' +
     'it goes on when this command ends, after a crash and after a restart. Ctrl-C only stops following it.',
-  options: [
-    {
-      name: 'type',
-      short: 't',
-      value: 'TYPE',
-      choices: TRANSFER_TYPES,
-      describe: 'the program that copies: rsync (the default) or rclone',
-    },
-    ...TRANSFER_OPTIONS,
-    ...MIRROR_OPTIONS,
-    ...JOB_OPTIONS,
-    ...FOLLOW_OPTIONS,
-    ...CLIENT_OPTIONS,
-  ],
+  options: [ENGINE_OPTION, ...TRANSFER_OPTIONS, ...MIRROR_OPTIONS, ...JOB_OPTIONS, ...FOLLOW_OPTIONS, ...CLIENT_OPTIONS],
   examples: [
     ['tallyman copy ~/photos/ /mnt/backup/photos/', 'copies what is in photos'],
     [

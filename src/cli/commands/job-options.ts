@@ -5,7 +5,7 @@ import type { RequestBody } from '../../job-client.js';
 import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
 import { resolveIds } from '../ids.js';
-import { absolutePath } from '../paths.js';
+import { placeOf } from '../paths.js';
 import type { Service } from '../service.js';
 import { TIME_OPTIONS, timeOptions } from './time-options.js';
 
@@ -82,7 +82,7 @@ export async function jobBody(
     ...(after.length === 0 ? {} : { after: await resolveIds(service, after) }),
   };
   const anyOptions = { ...(maxRetries === undefined ? {} : { maxRetries }), ...timeOptions(args), ...notifyOption(args) };
-  if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args), ...anyOptions } };
+  if (isTransferType(type) && paths) return { ...body, ...paths, type, options: { ...transferOptions(args, type), ...anyOptions } };
   const misplaced = TRANSFER_ONLY.find((flag) => args.flag(flag));
   if (misplaced !== undefined)
     throw usageError(`--${misplaced} is for transfers (rsync, rclone), not for jobs of type ${JSON.stringify(type)}.`);
@@ -97,7 +97,7 @@ function notifyOption(args: Args): { notify?: NotifyOption } {
   return { notify: { ...(webhook === undefined ? {} : { webhook }), ...(on === undefined ? {} : { on }) } };
 }
 
-function transferOptions(args: Args) {
+function transferOptions(args: Args, type: string) {
   const limit = args.text('bwlimit');
   const resume = args.text('resume') as 'auto' | 'ask' | undefined;
   const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
@@ -110,7 +110,7 @@ function transferOptions(args: Args) {
     ...((source ?? destination) === undefined ? {} : { marker: { source, destination } }),
     ...(otherDisk === undefined ? {} : { otherDisk }),
     ...(minSourcePercent === undefined ? {} : { minSourcePercent }),
-    ...mirrorOptions(args),
+    ...mirrorOptions(args, type),
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
@@ -119,13 +119,13 @@ function transferOptions(args: Args) {
   };
 }
 
-function mirrorOptions(args: Args) {
+function mirrorOptions(args: Args, type: string) {
   const [maxDelete, trash] = [args.whole('max-delete'), args.text('trash')];
   if (args.flag('mirror') && maxDelete === undefined && !args.flag('dry-run'))
     throw usageError('--mirror needs --max-delete N, the most files and folders that it may delete. --dry-run tells how many would go.');
   return {
     ...(args.flag('mirror') ? { deleteExtraneous: true, maxDelete: maxDelete ?? Number.MAX_SAFE_INTEGER } : {}),
     ...(maxDelete === undefined ? {} : { maxDelete }),
-    ...(trash === undefined ? {} : { trash: absolutePath(trash, process.cwd()) }),
+    ...(trash === undefined ? {} : { trash: placeOf(trash, process.cwd(), type) }),
   };
 }

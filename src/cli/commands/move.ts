@@ -3,7 +3,7 @@ import type { Command } from '../command.js';
 import { requireYes } from '../confirm.js';
 import { requireSource } from '../paths.js';
 import { isOnThisMachine } from '../service.js';
-import { FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
+import { ENGINE_OPTION, FOLLOW_OPTIONS, makeAndFollow, placesOf } from '../transfer.js';
 import { JOB_OPTIONS, TRANSFER_OPTIONS, jobBody } from './job-options.js';
 
 export const move: Command = {
@@ -19,6 +19,7 @@ export const move: Command = {
     'through to the disk. A file that changed since the job began, or is no longer what was compared, stays. Each deletion is in ' +
     'the log before it happens. With --per-file each file goes when it is proved, and only those that are not stay.',
   options: [
+    ENGINE_OPTION,
     ...TRANSFER_OPTIONS.filter(({ name }) => name !== 'verify'),
     ...JOB_OPTIONS,
     { name: 'per-file', describe: 'delete each file when it is proved, and do not wait for the others' },
@@ -32,10 +33,11 @@ export const move: Command = {
     ['tallyman move --yes --per-file --empty-folders ~/camera/ /mnt/archive/camera/', 'without a question, file by file'],
   ],
   async run(context, args) {
-    const [source, destination] = placesOf(args, 'rsync');
-    if (isOnThisMachine(context.config)) requireSource(source);
+    const type = args.text('type') ?? 'rsync';
+    const [source, destination] = placesOf(args, type);
+    if (isOnThisMachine(context.config) && source.startsWith('/')) requireSource(source);
     await requireYes(args, `Delete the files in ${source} once their copies in ${destination} are proved?`);
-    const body = await jobBody(context.service, args, 'rsync', { source, destination });
+    const body = await jobBody(context.service, args, type, { source, destination });
     const mode = args.flag('per-file') ? ('per_file' as const) : ('after_verify' as const);
     const deleteSource = { mode, confirmed: true, emptyFolders: args.flag('empty-folders') };
     return makeAndFollow(context, args, { ...body, options: { ...body.options, deleteSource } } as typeof body);
