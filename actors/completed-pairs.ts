@@ -1,4 +1,5 @@
-import type { Job, Seen, TransferOptions } from './job.js';
+import type { Job, TransferOptions } from './job.js';
+import type { Seen } from './seen.js';
 
 /** The completed transfers by their two sides: what the last one saw there is what the next one expects. */
 export class CompletedPairs {

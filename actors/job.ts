@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hoursSchema } from './hours.js';
 import { LIMITS } from './limits.js';
 import { notifySchema } from './notify.js';
+import { agreedSchema, seenSchema } from './seen.js';
 
 /** The states of a job; `job-lifecycle.ts` says how one leads to another. */
 export const JOB_STATUSES = ['pending', 'queued', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
@@ -71,17 +72,6 @@ export const NO_PROGRESS: Progress = Object.freeze({
   filesTotal: null,
   currentFile: null,
 });
-
-/** What tells a disk from others. */
-const disk = z.string().min(1).max(300);
-/** What a person says yes to: these disks, or a source that has no more than this. */
-const agreedSchema = z.strictObject({
-  source: disk.exactOptional(),
-  destination: disk.exactOptional(),
-  sourceFiles: count.exactOptional(),
-  sourceBytes: count.exactOptional(),
-});
-export type Agreed = z.infer<typeof agreedSchema>;
 
 /** Why an attempt failed: `code` by cause, `advice` what to do, `retriable` whether waiting can help. */
 export const jobFailureSchema = z.strictObject({
@@ -191,23 +181,18 @@ export const transferOptionsSchema = z.strictObject({
     .max(7 * 24 * 3600)
     .optional()
     .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
+  manifest: z
+    .string()
+    .min(1)
+    .max(LIMITS.pathChars)
+    .nullish()
+    .describe('a file that gets the SHA-256 of every file, once the verification by checksum has passed'),
   compareOnly: z.boolean().optional().describe('copies nothing: both sides are compared as they are, by the method of verify'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;
 
 /** Options of a job for workers of one's own. */
 export const ownOptionsSchema = z.strictObject(anyOptions);
-
-/** What is expected of the two sides: what earlier attempts saw, or the last completed job from and to the same. Of `host` alone. */
-export const seenSchema = z.strictObject({
-  host: z.string().max(255),
-  source: disk.nullable(),
-  destination: disk.nullable(),
-  sourceFiles: count.exactOptional(),
-  sourceBytes: count.exactOptional(),
-  agreed: agreedSchema.exactOptional().describe('what a person said yes to instead'),
-});
-export type Seen = z.infer<typeof seenSchema>;
 
 /** What a preview counted: the job does no more than that. */
 const previewLimitsSchema = z.strictObject({

@@ -37,6 +37,8 @@ export const LIMITS = {
   cleanupPerRequest: 20_000,
   /** Times of day in the timetable of the bandwidth limit in all. */
   bandwidthSteps: 100,
+  /** Files that a job writes into one manifest. */
+  manifestFiles: 1_000_000,
   /** Files of a source that one job may delete. */
   deletionFiles: 1_000_000,
   logLinesPerAnswer: 5_000,

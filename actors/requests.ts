@@ -11,10 +11,10 @@ import {
   nameSchema,
   ownOptionsSchema,
   progressSchema,
-  seenSchema,
   transferOptionsSchema,
   verificationSchema,
 } from './job.js';
+import { seenSchema } from './seen.js';
 import { bandwidthSchema } from './bandwidth.js';
 import { LIMITS } from './limits.js';
 import { id, idempotencyKey, ifVersion } from './request-fields.js';

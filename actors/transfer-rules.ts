@@ -16,6 +16,7 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   checkOverlap(transfer);
   refuseGuardsOnRemotes(transfer);
   checkMirror(transfer, allowed);
+  checkManifest(transfer, allowed);
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
@@ -44,11 +45,24 @@ function requireSomethingToCompare({ compareOnly, verify, deleteSource }: Transf
 
 const refuse = (field: string, message: string): JobError => new JobError('invalid_request', `${field}: ${message}`, { field });
 
+/** What is written down has to be proved, in the destination, and may be no file of either side. */
+function checkManifest({ type, source, destination, options }: Transfer, allowed: Allowed): void {
+  const { manifest, verify, deleteSource } = options;
+  if (typeof manifest !== 'string') return;
+  const field = 'options.manifest';
+  if (type !== 'rsync' || remoteOf(source) || remoteOf(destination)) throw refuse(field, 'it is for rsync between folders of one machine.');
+  if (deleteSource.mode !== 'never') throw refuse(field, 'the list of files of a move has the SHA-256 of each already. Leave it out.');
+  if (verify !== 'checksum') throw refuse(field, 'it holds what is proved. Give verify "checksum" too.');
+  checkPlace(field, manifest, type, allowed);
+  if (manifest.endsWith('/')) throw refuse(field, 'give the name of a file, without "/" at its end.');
+  for (const side of [source, targetOf({ source, destination })]) {
+    if (overlaps(manifest, side)) throw refuse(field, `it must neither be ${side} nor lie in it. Choose a file beside it.`);
+  }
+}
+
 /** Refuses a copy over itself or into itself, as far as the words of the paths tell; links are looked at by the worker. */
 function checkOverlap({ source, destination }: Pick<Transfer, 'source' | 'destination'>): void {
-  // Without a slash at its end the source becomes an entry in the destination.
-  const name = source.split('/').filter(Boolean).at(-1) ?? '';
-  const target = source.endsWith('/') ? destination : `${destination}/${name}`;
+  const target = targetOf({ source, destination });
   const [inSource, inTarget] = [isIn(target, source), isIn(source, target)];
   if (inSource && inTarget) throw refuse('destination', `the copy would be its own source, ${source}. Choose another destination.`);
   if (inSource) {
@@ -58,6 +72,12 @@ function checkOverlap({ source, destination }: Pick<Transfer, 'source' | 'destin
     );
   }
   if (inTarget) throw refuse('destination', `the source ${source} lies in ${target}, which is written. Choose another destination.`);
+}
+
+/** Without a slash at its end the source becomes an entry in the destination. */
+function targetOf({ source, destination }: Pick<Transfer, 'source' | 'destination'>): string {
+  const name = source.split('/').filter(Boolean).at(-1) ?? '';
+  return source.endsWith('/') ? destination : `${destination}/${name}`;
 }
 
 /** Guards look at disks. */

@@ -1,5 +1,6 @@
 import { JobError } from '../errors.js';
-import { NO_PROGRESS, asksToResume, type Job, type JobFailure, type Progress, type Seen } from '../job.js';
+import { NO_PROGRESS, asksToResume, type Job, type JobFailure, type Progress } from '../job.js';
+import type { Seen } from '../seen.js';
 import type { Entry } from '../entry.js';
 import { LIMITS } from '../limits.js';
 import type { ProgressUpdate, Requests } from '../requests.js';

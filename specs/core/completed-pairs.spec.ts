@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { Draft } from '../../actors/draft.js';
+import { JobTable } from '../../actors/job-table.js';
 import { CompletedPairs } from '../../actors/completed-pairs.js';
 import { transferOptionsSchema, type Job } from '../../actors/job.js';
 import { sampleJob } from '../support/sample-job.js';
@@ -44,4 +46,19 @@ test('A comparison neither expects anything nor is expected', () => {
   expect(pairsOf(done('last', 1, compare)).seenBefore(job('new'))).toBeNull();
   expect(pairsOf(done('last', 1)).seenBefore(job('new', compare))).toBeNull();
   expect(pairsOf(done('last', 1)).seenBefore(sampleJob())).toBeNull();
+});
+
+test('The table of jobs keeps them: what is deleted is forgotten, and what is taken back is known again', () => {
+  const draft = new Draft(new JobTable(), 1);
+  const expected = () => draft.table.pairs.seenBefore(job('new'));
+  draft.put(job('one'), null);
+  draft.put(done('one', 1), null);
+  expect(expected()).toEqual(seen('one'));
+  const mark = draft.mark();
+  draft.delete('one', 0);
+  expect(expected()).toBeNull();
+  draft.rollbackTo(mark);
+  expect(expected()).toEqual(seen('one'));
+  draft.rollbackTo(0);
+  expect(expected()).toBeNull();
 });

@@ -10,7 +10,7 @@ import type { LogLine } from '../../src/log-line.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { startManagerRole } from '../../src/roles/manager-role.js';
 import type { RunningRole } from '../../src/roles/role.js';
-import type { LogSink } from '../../src/worker/attempt-run.js';
+import type { LogSink } from '../../src/worker/attempt-tools.js';
 import { newMarkers } from '../../src/worker/markers.js';
 import { startWorker, type Worker } from '../../src/worker/worker.js';
 import { newFolder } from '../engines/trees.js';

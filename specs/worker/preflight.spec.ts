@@ -42,6 +42,13 @@ describe('Before a copy starts', () => {
     expect(await check('source/file', 'new/copy/')).toMatchObject({ target: at('new/copy/file') });
   });
 
+  it('a file goes into a folder that is there, with and without a slash at its end', async () => {
+    await mkdir(at('there'));
+    for (const there of ['there', 'there/']) expect(await check('source/file', there)).toMatchObject({ target: at('there/file') });
+    await writeFile(at('other'), 'to be replaced');
+    expect(await check('source/file', 'other')).toMatchObject({ target: at('other') });
+  });
+
   it('a link does not lead out of the allowed folders', async () => {
     await symlink(outside, at('way-out'));
     await symlink(path.join(outside, 'nothing'), at('to-nothing'));

@@ -4,13 +4,12 @@ import type { Job, JobFailure, Verification } from '../../actors/job.js';
 import { runOptions } from '../../actors/run-options.js';
 import type { AttemptId } from '../../actors/worker.js';
 import { EngineFailed, type Counted, type Engine, type Run, type TransferTask } from '../engines/engine.js';
-import type { Keeper } from '../engines/keeper.js';
 import { attemptName } from '../engines/leftovers.js';
 import type { FileSink } from '../file-record.js';
-import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
-import type { AttemptFiles } from './attempt-files.js';
+import type { AttemptTools } from './attempt-tools.js';
 import { failedFiles } from './failed-files.js';
+import { Manifest } from './manifest.js';
 import { number } from './number.js';
 import { OutcomeReport, WARNINGS, failureOf, withoutFiles, wordsOf, type Report } from './outcome.js';
 import { checkChanges, checkPreview, checkSize } from './guards.js';
@@ -21,29 +20,6 @@ import { SourceStep, keptWarnings, skippedDeletion } from './source-step.js';
 import { Places } from './places.js';
 import { failed } from './preflight.js';
 import { requireEqual } from './verdict.js';
-
-/** Where the lines of a job's log go. */
-export interface LogSink {
-  write(line: Omit<LogLine, 'seq'>): void;
-  /** Resolves when the lines, all of one attempt, are stored; rejects when they could not be. */
-  store(lines: Omit<LogLine, 'seq'>[]): Promise<void>;
-  flush(): Promise<void>;
-}
-
-/** What all attempts of a worker share. */
-export interface AttemptTools {
-  name: string;
-  client: JobClient;
-  engines: ReadonlyMap<string, Engine>;
-  roots: readonly string[];
-  files: AttemptFiles;
-  keeper: Pick<Keeper, 'extend' | 'forget'>;
-  log: LogSink;
-  /** Takes what becomes of the files of one attempt. */
-  fileSink: (attempt: AttemptId) => FileSink;
-  /** How long a question about the lease may take. */
-  renewTimeoutMs: number;
-}
 
 /** The report does not wait longer for the log: the lease goes on. */
 const FLUSH_WAIT_MS = 1000;
@@ -143,13 +119,16 @@ export class AttemptRun implements AttemptSteps {
     const task = this.#task();
     if (task.options.deleteSource.mode === 'after_verify') return this.#andFiles(run, this.#requireSource().proveAll(run));
     const method = task.options.verify === 'size' ? 'size' : 'checksum';
+    const manifest = this.#manifest();
     this.#say('info', `Verifying by ${method}.`);
-    const verification = await this.#andFiles(
-      run,
-      this.#watched(run, (watched) => this.#engine().verify(task, method, this.#runOf(watched))),
-    );
+    const compare = (watched: StepRun) => {
+      const engineRun = this.#runOf(watched);
+      return this.#engine().verify(task, method, manifest?.listening(engineRun) ?? engineRun);
+    };
+    const verification = await this.#andFiles(run, this.#watched(run, compare));
     const counts = requireEqual(task.jobId, verification);
     this.#say('info', `Verified: ${counts}${this.#took()}`);
+    if (manifest) this.#say('info', await manifest.write(this.#runOf(run)));
     return verification;
   }
 
@@ -215,6 +194,12 @@ export class AttemptRun implements AttemptSteps {
       runOf: (one) => this.#runOf(one),
       client,
     });
+  }
+
+  #manifest(): Manifest | null {
+    const { manifest } = this.#task().options;
+    const paths = this.#places?.paths;
+    return manifest && paths ? new Manifest(this.#task(), { manifest, paths, roots: this.#tools.roots }) : null;
   }
 
   #requireSource(): SourceStep {

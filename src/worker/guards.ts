@@ -1,6 +1,7 @@
 import { opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Agreed, Job, PreviewLimits, Seen } from '../../actors/job.js';
+import type { Job, PreviewLimits } from '../../actors/job.js';
+import type { Agreed, Seen } from '../../actors/seen.js';
 import { EngineFailed, type Amount, type Changes, type TransferTask } from '../engines/engine.js';
 import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
 import { number } from './number.js';

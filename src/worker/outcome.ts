@@ -1,6 +1,7 @@
 import type { Outcome } from '../../actors/attempt-steps.js';
 import { JobError, type ErrorCode } from '../../actors/errors.js';
-import type { Deletion, Job, JobFailure, JobStatus, Seen } from '../../actors/job.js';
+import type { Deletion, Job, JobFailure, JobStatus } from '../../actors/job.js';
+import type { Seen } from '../../actors/seen.js';
 import type { AttemptId } from '../../actors/worker.js';
 import { EngineFailed } from '../engines/engine.js';
 import type { JobClient } from '../job-client.js';

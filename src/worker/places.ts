@@ -3,6 +3,7 @@ import { remoteOf } from '../../actors/paths.js';
 import type { Engine, RemotesChecked, Run, TransferTask } from '../engines/engine.js';
 import { checkSpace } from './free-space.js';
 import { checkGuards } from './guards.js';
+import { checkManifest } from './manifest.js';
 import { checkDestination, checkPaths, checkSource, checkTrash, failed, type RealPaths } from './preflight.js';
 
 /** The two sides of a transfer as they were found before anything ran: paths on the disk, remotes by the engine. */
@@ -25,6 +26,7 @@ export class Places {
     if (!isRemote.source && !isRemote.destination) {
       const paths = await checkPaths(task, roots, doing);
       await checkTrash(task, paths, roots);
+      if (options.manifest) await checkManifest({ manifest: options.manifest, paths, roots });
       for (const said of await checkGuards(task, paths, seen ?? null)) run.log('info', 'worker', said);
       return new Places(paths, paths, null);
     }

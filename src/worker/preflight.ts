@@ -129,7 +129,7 @@ async function resolveDestination(destination: string): Promise<ResolvedDestinat
   const missing: string[] = [];
   for (;;) {
     const stats = await statOrNull(existing);
-    if (stats?.isDirectory()) return { folder: await realpath(existing), rest: path.join(...missing), isFile: false };
+    if (stats?.isDirectory()) return { folder: await realpath(existing), rest: missing.join('/'), isFile: false };
     if (stats !== null) return fileAt(existing, missing.length > 0, destination);
     missing.unshift(path.basename(existing));
     existing = path.dirname(existing);

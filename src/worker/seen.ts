@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import type { Job, Seen } from '../../actors/job.js';
+import type { Job } from '../../actors/job.js';
+import type { Seen } from '../../actors/seen.js';
 import { remoteOf } from '../../actors/paths.js';
 import type { Amount } from '../engines/engine.js';
 import { SYSTEM, diskOf, isSameDisk } from './disk.js';

@@ -12,7 +12,8 @@ import { startKeeper } from '../engines/keeper.js';
 import { attemptName, endLeftovers, type Markers } from '../engines/leftovers.js';
 import { JobClient } from '../job-client.js';
 import { AttemptFiles, type AttemptRecord } from './attempt-files.js';
-import { AttemptRun, now, type AttemptTools, type LogSink } from './attempt-run.js';
+import type { AttemptTools, LogSink } from './attempt-tools.js';
+import { AttemptRun, now } from './attempt-run.js';
 import { startPreviewService } from './preview-service.js';
 
 /** A claim waits this long for a job. Short, since a stopping worker waits for its last claim. */

@@ -26,6 +26,7 @@ export const copy: Command = {
       'tallyman copy --exclude "*.tmp" --bwlimit 10M --verify checksum ~/photos/ /mnt/backup/photos/',
       'leaves some out, slowly, and compares',
     ],
+    ['tallyman copy --manifest /mnt/backup/photos.sha256 ~/photos/ /mnt/backup/photos/', 'compares, and writes down what it proved'],
     ['tallyman copy --dry-run ~/photos/ /mnt/backup/photos/', 'shows what would be done'],
     ['tallyman copy --mirror --max-delete 100 ~/photos/ /mnt/backup/photos/', 'deletes there what is here no more, after a yes'],
     ['tallyman copy --type rclone ~/photos/ cloud:photos', 'to a remote that rclone has in its configuration'],

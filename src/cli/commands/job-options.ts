@@ -5,7 +5,7 @@ import type { RequestBody } from '../../job-client.js';
 import { usageError, type Args } from '../args.js';
 import type { Option } from '../command.js';
 import { resolveIds } from '../ids.js';
-import { placeOf } from '../paths.js';
+import { absolutePath, placeOf } from '../paths.js';
 import type { Service } from '../service.js';
 import { TIME_OPTIONS, timeOptions } from './time-options.js';
 
@@ -30,6 +30,11 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
     value: 'HOW',
     choices: ['none', 'size', 'checksum'],
     describe: 'compare both sides afterwards: none, size or checksum (default none)',
+  },
+  {
+    name: 'manifest',
+    value: 'FILE',
+    describe: 'write there the SHA-256 of every file in DEST, once --verify checksum (then the default) has passed',
   },
   {
     name: 'require-mount',
@@ -100,7 +105,8 @@ function notifyOption(args: Args): { notify?: NotifyOption } {
 function transferOptions(args: Args, type: string) {
   const limit = args.text('bwlimit');
   const resume = args.text('resume') as 'auto' | 'ask' | undefined;
-  const verify = args.text('verify') as 'none' | 'size' | 'checksum' | undefined;
+  const manifest = args.text('manifest');
+  const verify = (args.text('verify') ?? (manifest === undefined ? undefined : 'checksum')) as 'none' | 'size' | 'checksum' | undefined;
   const requireMount = args.text('require-mount') as 'source' | 'destination' | 'both' | undefined;
   const otherDisk = args.text('other-disk') as 'ask' | 'allow' | undefined;
   const minSourcePercent = args.whole('min-source-percent');
@@ -115,6 +121,7 @@ function transferOptions(args: Args, type: string) {
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
     ...(verify === undefined ? {} : { verify }),
+    ...(manifest === undefined ? {} : { manifest: absolutePath(manifest, process.cwd()) }),
     ...(resume === undefined ? {} : { resume }),
   };
 }

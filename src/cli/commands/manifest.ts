@@ -1,6 +1,9 @@
+import { createReadStream } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import type { Command } from '../command.js';
 import { EXIT_CODES } from '../exit-codes.js';
-import { filesBelow, hashFile, join, manifestLine } from '../manifest.js';
+import { filesBelow, join } from '../folder-files.js';
+import { manifestLines, sha256Of } from '../../manifest.js';
 import { absolutePath, requireSource } from '../paths.js';
 import { showPath } from '../../show-path.js';
 
@@ -23,9 +26,10 @@ export const manifest: Command = {
     const root = Buffer.from(folder);
     const files: { path: string; sha256: string }[] = [];
     for await (const name of filesBelow(root)) {
-      const sum = await hashFile(join(root, name));
+      const file = join(root, name);
+      const sum = await sha256Of(createReadStream(file));
       if (json) files.push({ path: showPath(name.toString('latin1')), sha256: sum });
-      else process.stdout.write(manifestLine({ sum, name }));
+      else process.stdout.write(manifestLines({ sum, name }, await lstat(file)));
     }
     if (json) terminal.json({ files });
     return EXIT_CODES.ok.code;

@@ -20,7 +20,7 @@ export const move: Command = {
     'the log before it happens. With --per-file each file goes when it is proved, and only those that are not stay.',
   options: [
     ENGINE_OPTION,
-    ...TRANSFER_OPTIONS.filter(({ name }) => name !== 'verify'),
+    ...TRANSFER_OPTIONS.filter(({ name }) => name !== 'verify' && name !== 'manifest'),
     ...JOB_OPTIONS,
     { name: 'per-file', describe: 'delete each file when it is proved, and do not wait for the others' },
     { name: 'empty-folders', describe: 'remove the folders that are empty afterwards, too' },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { showPath } from '../../show-path.js';
 import { CLIENT_OPTIONS, usageError, type Args } from '../args.js';
@@ -7,7 +8,8 @@ import type { Context } from '../context.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { plural } from '../format.js';
 import { resolveIds } from '../ids.js';
-import { filesBelow, hashFile, join, parseManifest, type ManifestEntry } from '../manifest.js';
+import { filesBelow, join } from '../folder-files.js';
+import { parseManifest, sha256Of, type ManifestEntry } from '../../manifest.js';
 import { absolutePath, requireSource } from '../paths.js';
 import { FOLLOW_OPTIONS, followOrDetach } from '../transfer.js';
 
@@ -45,7 +47,7 @@ type Verdict = 'equal' | 'differs' | 'missing' | 'unreadable' | 'new';
 async function verifyFolder({ terminal, json }: Context, args: Args): Promise<number> {
   const [manifest = '', folder = ''] = args.positionals.map((typed) => absolutePath(typed, process.cwd()));
   requireSource(folder);
-  const entries = parseManifest(await readManifest(manifest));
+  const entries = await readManifest(manifest);
   if (entries.length === 0) throw usageError(`${manifest} names no file: nothing would be verified.`);
   const counts: Record<Verdict, number> = { equal: 0, differs: 0, missing: 0, unreadable: 0, new: 0 };
   const files: { path: string; verdict: Verdict }[] = [];
@@ -81,16 +83,19 @@ async function* verdicts(root: Buffer, entries: readonly ManifestEntry[]): Async
 
 async function verdictOf(file: Buffer, sum: string): Promise<Verdict> {
   try {
-    return (await hashFile(file)) === sum ? 'equal' : 'differs';
+    return (await sha256Of(createReadStream(file))) === sum ? 'equal' : 'differs';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'unreadable';
   }
 }
 
-async function readManifest(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
+async function readManifest(file: string): Promise<ManifestEntry[]> {
+  const bytes = await readFile(file).catch((error: unknown) => {
     throw usageError(`The manifest ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`);
+  });
+  try {
+    return parseManifest(bytes);
+  } catch (error) {
+    throw usageError((error as Error).message);
   }
 }
