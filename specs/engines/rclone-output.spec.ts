@@ -75,6 +75,7 @@ describe('A failure is named by its cause', () => {
     ['corrupted on transfer: md5 hash differ "a" vs "b"', 1, 'source_changed', true],
     ["can't copy - source file is being updated (size changed from 1 to 2)", 1, 'source_changed', true],
     ['Failed to create file system for "f": is a file not a directory', 1, 'destination_invalid', false],
+    ['Failed to copy: is a directory not a file', 1, 'destination_invalid', false],
     ['error reading source root directory: directory not found', 3, 'source_missing', false],
     ['something new', 1, 'engine_error', false],
     ['something new', 5, 'remote_busy', true],

@@ -22,7 +22,10 @@ const CAUSES = {
     false,
     'Give the user that runs the worker the right to read the source and to write the destination, then retry the job.',
   ],
-  destination_invalid: [false, 'A file stands where the destination needs a folder: move it away or choose another destination.'],
+  destination_invalid: [
+    false,
+    'A file stands where the destination needs a folder, or a folder where it needs a file: move it away or choose another destination.',
+  ],
   destination_missing: [false, 'The destination went away while it was written: check that it is mounted, then retry the job.'],
   source_missing: [false, 'Check the path of the source and that its disk is mounted, then retry the job.'],
   source_changed: [true, 'Files of the source changed while they were copied: let the copy run while nothing writes there.'],

@@ -26,7 +26,7 @@ const BY_TEXT: readonly (readonly [RegExp, CauseCode])[] = [
   ],
   [/\b429 |too many requests|rateLimitExceeded|SlowDown|\b50[0234] /i, 'remote_busy'],
   [/corrupted on transfer|source file is being updated|failed to open source object: .*no such file or directory$/, 'source_changed'],
-  [/is a file not a directory|: not a directory$|: is a directory$|: file exists$/, 'destination_invalid'],
+  [/is a file not a directory|is a directory not a file|: not a directory$|: is a directory$|: file exists$/, 'destination_invalid'],
   [/directory not found$|object not found$/, 'source_missing'],
   [/: no such file or directory$/, 'destination_missing'],
   [/^(?:Fatal error: |Error: )?unknown (?:shorthand )?(?:flag|command)/, 'engine_unsuitable'],

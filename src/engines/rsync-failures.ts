@@ -5,6 +5,7 @@ import type { ChildExit } from './process.js';
 import { unescapeName } from './rsync-output.js';
 
 const BY_TEXT: readonly (readonly [RegExp, CauseCode])[] = [
+  [/^could not make way for /, 'destination_invalid'],
   [/^ERROR: destination must be a directory|^ERROR: cannot (?:stat|overwrite) destination|untrusted user/, 'destination_invalid'],
   [/failed verification -- update discarded|^file has vanished: /, 'source_changed'],
   [/unknown option|on remote machine: -/, 'engine_unsuitable'],
