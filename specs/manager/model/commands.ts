@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { JobError, type ErrorCode } from '../../../actors/errors.js';
 import type { Job } from '../../../actors/job.js';
 import type { Verb } from '../../../actors/requests.js';
+import type { Schedule } from '../../../actors/schedule.js';
 import type { Answers } from '../../../src/answers.js';
 import type { FrontEnd } from '../../support/front-ends.js';
 import { commanded, ended, isFinished, nextInQueue, pick, seenBy, type Model, type ModelJob, type ModelVerb } from './model.js';
@@ -39,6 +40,8 @@ function agree(model: Model, id: string, told: Job, expected: ModelJob): void {
 const way = fc.nat(2);
 const number = fc.nat(30);
 
+const freshJob = (name: string) => ({ wanted: 'run', version: 1, attempt: 0, retries: 0, name, percent: null, delayed: false }) as const;
+
 const create = fc.tuple(way, fc.boolean(), fc.integer({ min: -1, max: 1 }), fc.option(fc.nat(2))).map(([by, start, priority, key]) =>
   command(`create ${start ? 'queued' : 'pending'} priority ${priority} key ${key}`, by, async (model, ask, { type }) => {
     const idempotencyKey = key === null ? undefined : `${type} ${key}`;
@@ -55,8 +58,7 @@ const create = fc.tuple(way, fc.boolean(), fc.integer({ min: -1, max: 1 }), fc.o
     expect([...model.jobs.keys()].every((id) => id < job.id)).toBe(true);
     if (idempotencyKey) model.keys.set(idempotencyKey, JSON.stringify({ bodies: JSON.stringify([start, priority]), id: job.id }));
     const status = start ? 'queued' : 'pending';
-    const fresh = { version: 1, attempt: 0, retries: 0, name: type, percent: null, delayed: false } as const;
-    agree(model, job.id, job, { status, wanted: 'run', priority, ...fresh });
+    agree(model, job.id, job, { ...freshJob(type), status, priority });
   }),
 );
 
@@ -121,6 +123,32 @@ const cleanup = way.map((by) =>
     const { ids } = await ask<Answers['cleanup']>('cleanup', {});
     expect(ids).toEqual(expect.arrayContaining(finished));
     for (const id of finished) model.jobs.delete(id);
+  }),
+);
+
+const template = fc.tuple(way, number, fc.constantFrom('create', 'update', 'run', 'run', 'delete')).map(([by, n, what]) =>
+  command(`${what} template #${n}`, by, async (model, ask, { type }) => {
+    const ids = [...model.templates.keys()];
+    const id = ids[n % ids.length] ?? 'nobody';
+    const known = model.templates.get(id);
+    if (what === 'create') {
+      const job = { type, options: { maxRetries: MAX_RETRIES } };
+      const made = await ask<Schedule>('schedule_create', { name: type, job });
+      model.templates.set(made.id, { name: type, version: 1, runs: 0 });
+    } else if (!known) {
+      return expectRefusal(ask(`schedule_${what}`, { id }), 'schedule_not_found');
+    } else if (what === 'update') {
+      await ask('schedule_update', { id, name: `name ${n}`, ifVersion: known.version });
+      model.templates.set(id, { ...known, name: `name ${n}`, version: known.version + 1 });
+    } else if (what === 'delete') {
+      await ask('schedule_delete', { id, ifVersion: known.version });
+      model.templates.delete(id);
+    } else {
+      const job = await ask<Job>('schedule_run', { id });
+      agree(model, job.id, job, { ...freshJob(known.name), status: 'queued', priority: 0 });
+      model.templates.set(id, { ...known, version: known.version + 1, runs: known.runs + 1 });
+    }
+    for (const [each, expected] of model.templates) expect(await ask('schedule_get', { id: each })).toMatchObject(expected);
   }),
 );
 
@@ -189,6 +217,25 @@ const restart = way.map((by) =>
 
 /** Sequences of commands; what makes jobs and ends attempts comes more often. */
 export const commandSequences = fc.commands(
-  [create, create, update, steer, steer, steerMany, remove, cleanup, claim, claim, claim, progress, end, end, list, restart],
+  [
+    create,
+    create,
+    template,
+    template,
+    update,
+    steer,
+    steer,
+    steerMany,
+    remove,
+    cleanup,
+    claim,
+    claim,
+    claim,
+    progress,
+    end,
+    end,
+    list,
+    restart,
+  ],
   { maxCommands: 60, size: 'max' },
 );

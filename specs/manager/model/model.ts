@@ -14,13 +14,22 @@ export interface ModelJob {
   delayed: boolean;
 }
 
+/** What the model knows of a template. */
+export interface ModelTemplate {
+  name: string;
+  version: number;
+  runs: number;
+}
+
 /** The jobs that a run has made. Ids are in the order of creation. */
 export interface Model {
+  /** Templates by id, in the order of creation. */
+  templates: Map<string, ModelTemplate>;
   jobs: Map<string, ModelJob>;
   keys: Map<string, string>;
 }
 
-export const newModel = (): Model => ({ jobs: new Map(), keys: new Map() });
+export const newModel = (): Model => ({ jobs: new Map(), keys: new Map(), templates: new Map() });
 
 export const isFinished = ({ status }: ModelJob): boolean => ['completed', 'failed', 'cancelled'].includes(status);
 
