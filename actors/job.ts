@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hoursSchema } from './hours.js';
 import { LIMITS } from './limits.js';
+import { metadataSchema } from './metadata.js';
 import { notifySchema } from './notify.js';
 import { agreedSchema, seenSchema } from './seen.js';
 
@@ -187,6 +188,7 @@ export const transferOptionsSchema = z.strictObject({
     .max(LIMITS.pathChars)
     .nullish()
     .describe('a file that gets the SHA-256 of every file, once the verification by checksum has passed'),
+  metadata: metadataSchema.nullish().describe('what is copied beside contents, times, permissions, owners and links; of rsync'),
   compareOnly: z.boolean().optional().describe('copies nothing: both sides are compared as they are, by the method of verify'),
 });
 export type TransferOptions = z.infer<typeof transferOptionsSchema>;

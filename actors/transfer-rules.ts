@@ -1,6 +1,7 @@
 import { JobError } from './errors.js';
 import type { TransferOptions } from './job.js';
 import { checkPlace, isIn, overlaps, remoteOf, type Allowed } from './paths.js';
+import { askedMetadata } from './metadata.js';
 import type { CreateTransfer } from './requests.js';
 
 /** What of a job says which files it moves, and how. */
@@ -15,6 +16,7 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   checkPlace('destination', destination, type, allowed);
   checkOverlap(transfer);
   refuseGuardsOnRemotes(transfer);
+  refuseMetadata(transfer);
   checkMirror(transfer, allowed);
   checkManifest(transfer, allowed);
 }
@@ -86,6 +88,12 @@ function refuseGuardsOnRemotes({ source, destination, options }: Transfer): void
   for (const guard of ['requireMount', 'marker'] as const) {
     if (options[guard]) throw refuse(`options.${guard}`, 'it is for copies between folders, not for remotes.');
   }
+}
+
+function refuseMetadata({ type, options }: Transfer): void {
+  const [first] = askedMetadata(options);
+  if (type === 'rsync' || first === undefined) return;
+  throw refuse(`options.metadata.${first}`, `${type} cannot copy that. Give false, or use a job of type "rsync".`);
 }
 
 /** Refuses a mirror that does not say how much it may delete, or whose trash would be mirrored too. */

@@ -1,4 +1,5 @@
 import { isTransferType, type Job, type Progress, type TransferOptions, type Verification } from '../../actors/job.js';
+import { askedMetadata } from '../../actors/metadata.js';
 import { NOTICE_EVENTS } from '../../actors/notify.js';
 import type { Reason } from '../../actors/reasons.js';
 import { bytes, duration, localTime, percent, plural, relativeTime, speed } from './format.js';
@@ -172,12 +173,15 @@ function deletionWords({ filesDeleted, bytesDeleted, foldersDeleted, filesKept, 
   return `${plural(filesDeleted, 'file')} (${bytes(bytesDeleted)})${folders} deleted in the source${filesKept > 0 ? `, ${filesKept} kept: ${why}` : ''}`;
 }
 
-function optionWords({ excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource, resume }: TransferOptions): string {
+function optionWords(options: TransferOptions): string {
+  const { excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource, resume } = options;
+  const metadata = askedMetadata(options);
   const words = [
     excludes.length > 0 ? `exclude ${excludes.join(' ')}` : null,
     includes.length > 0 ? `include ${includes.join(' ')}` : null,
     bandwidthLimit > 0 ? `at most ${speed(bandwidthLimit)}` : null,
     `verify ${verify}`,
+    metadata.length === 0 ? null : `with ${metadata.join(' ')}`,
     deleteSource.mode === 'never' ? null : `delete the source ${deleteSource.mode.replace('_', ' ')}`,
     resume === undefined ? null : `resume ${resume}`,
     plural(maxRetries, 'retry', 'retries'),

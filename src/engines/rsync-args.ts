@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { EngineFailed, type TransferTask } from './engine.js';
+import { metadataArgs } from './rsync-metadata.js';
 
 /** Where rsync puts the part of a file that it had when it was stopped; a folder of this name in a source is not copied. */
 export const PARTIAL_DIR = '.tallyman-partial';
@@ -18,6 +19,7 @@ export const countArgs = (task: TransferTask): string[] => [
   '--no-i-r',
   '--stats',
   `--partial-dir=${PARTIAL_DIR}`,
+  ...metadataArgs(task.options),
   ...(isMirror(task) ? [DELETE] : []),
   ...(tellsChanges(task) ? [FILE_LINE] : []),
   ...onlyThese(task),
@@ -52,6 +54,7 @@ export const transferArgs = (task: TransferTask): string[] => [
   FILE_LINE,
   `--partial-dir=${PARTIAL_DIR}`,
   '--no-whole-file',
+  ...metadataArgs(task.options),
   ...byContent(task),
   ...bandwidth(task.options.bandwidthLimit),
   ...mirror(task),
@@ -72,6 +75,19 @@ export const verifyArgs = (task: TransferTask, method: 'size' | 'checksum'): str
   `--partial-dir=${PARTIAL_DIR}`,
   // What a mirror left over is a difference too; nothing is deleted, since `n` stands above.
   ...(task.options.deleteExtraneous ? [DELETE] : []),
+  ...filters(task),
+  ...paths(task),
+];
+
+/** A line for every entry whose copy has not got the metadata that these flags are for. */
+export const lostArgs = (task: TransferTask, flags: readonly string[]): string[] => [
+  '-rlDni',
+  ...flags,
+  '--size-only',
+  ...COMMON,
+  '--no-i-r',
+  FILE_LINE,
+  `--partial-dir=${PARTIAL_DIR}`,
   ...filters(task),
   ...paths(task),
 ];

@@ -18,8 +18,9 @@ import {
 import type { Markers } from './leftovers.js';
 import { runChild, type ChildExit } from './process.js';
 import { requireTool, sayCommand } from './program.js';
-import { countArgs, previewArgs, tellsChanges, listArgs, listFor, transferArgs, verifyArgs } from './rsync-args.js';
+import { countArgs, previewArgs, tellsChanges, listArgs, listFor, lostArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { Compared } from './rsync-compared.js';
+import { LostMetadata, lostFlags, metadataArgs, requireCapable } from './rsync-metadata.js';
 import { RsyncErrors } from './rsync-failures.js';
 import { RsyncFiles } from './rsync-files.js';
 import { RsyncNames } from './rsync-names.js';
@@ -70,10 +71,7 @@ class RsyncEngine implements Engine {
   async probe(): Promise<EngineProbe> {
     const tool = this.#find();
     if (!tool) return { found: false, advice: INSTALL };
-    const text = await promisify(execFile)(tool.path, ['--version'], { env: tool.env, timeout: 10_000 }).then(
-      ({ stdout }) => stdout,
-      (error: unknown) => String(error),
-    );
+    const text = await versionText(tool);
     const first = text.split('\n', 1)[0] ?? '';
     const version = /^rsync +version v?(\d+)\.(\d+)\.(\d+)/.exec(first);
     if (!version)
@@ -90,6 +88,7 @@ class RsyncEngine implements Engine {
 
   async count(given: TransferTask, run: Run): Promise<Counted> {
     const task = await withFolder(given);
+    if (metadataArgs(task.options).length > 0) requireCapable(await versionText(this.#require()), task.options);
     const files = new RsyncFiles(await RsyncNames.of(task), task);
     const found = new ChangesFound();
     const onLine = (line: RsyncLine, text: string) => {
@@ -139,7 +138,7 @@ class RsyncEngine implements Engine {
       const sum = (key: string) => outcomes.reduce((total, outcome) => total + totalOf(outcome, key).value, 0);
       const [filesTransferred, bytesTransferred] = [sum(FILES_TRANSFERRED), sum(BYTES_TRANSFERRED)];
       bounded.onProgress(progress.end(filesTransferred, bytesTransferred));
-      return { filesTransferred, bytesTransferred, warnings: outcomes.at(-1)?.warnings ?? [] };
+      return { filesTransferred, bytesTransferred, warnings: [...(outcomes.at(-1)?.warnings ?? []), ...(await this.#lost(task, bounded))] };
     } finally {
       bounded.flush();
     }
@@ -180,6 +179,23 @@ class RsyncEngine implements Engine {
     return entries;
   }
 
+  /** Of a source that is deleted: what goes with it since it is not copied. */
+  async #lost({ only: _only, ...task }: TransferTask, run: Run): Promise<string[]> {
+    if (task.options.deleteSource.mode === 'never') return [];
+    const lost = new LostMetadata();
+    const onLine = (line: RsyncLine) => {
+      if (line.kind === 'file') lost.add(line);
+    };
+    const flags = lostFlags(await versionText(this.#require()), task.options);
+    const outcome = await this.#run(lostArgs(task, flags), task, run, { onLine });
+    if (outcome.exit.code !== VANISHED) mustBeZero(outcome);
+    return lost.warnings;
+  }
+
+  #require(): Tool {
+    return requireTool(this.#find(), 'rsync', INSTALL);
+  }
+
   async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome & { warnings: string[] }> {
     const files = new RsyncFiles(await RsyncNames.of(task), task);
     const onLine = (line: RsyncLine, text: string, raw: Buffer) => {
@@ -202,7 +218,7 @@ class RsyncEngine implements Engine {
   }
 
   async #run(args: string[], task: TransferTask, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
-    const tool = requireTool(this.#find(), 'rsync', INSTALL);
+    const tool = this.#require();
     sayCommand(run, tool, args);
     const errors = new RsyncErrors();
     const stats = new Map<string, StatLine>();
@@ -237,6 +253,12 @@ class RsyncEngine implements Engine {
     return (this.#options.findRsync ?? (() => findTool('rsync')))();
   }
 }
+
+const versionText = (tool: Tool): Promise<string> =>
+  promisify(execFile)(tool.path, ['--version'], { env: tool.env, timeout: 10_000 }).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => String(error),
+  );
 
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
 const FILES = 'Number of files';

@@ -1,4 +1,5 @@
 import { isTransferType } from '../../../actors/job.js';
+import { METADATA, type Metadata } from '../../../actors/metadata.js';
 import { type NotifyOption } from '../../../actors/notify.js';
 import { parseSize } from '../../../actors/sizes.js';
 import type { RequestBody } from '../../job-client.js';
@@ -55,6 +56,10 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
     value: 'N',
     describe: 'pause and ask when the source has less of what it had at the last run (a mirror: 50; 0: never)',
   },
+  { name: 'acls', describe: 'copy access control lists, too' },
+  { name: 'xattrs', describe: 'copy extended attributes, too' },
+  { name: 'hard-links', describe: 'names of one file in SRC are names of one file in DEST' },
+  { name: 'sparse', describe: 'holes in files take no room in DEST' },
   { name: 'resume', value: 'HOW', choices: ['auto', 'ask'], describe: 'after an interruption: go on by itself, or pause and ask' },
 ];
 
@@ -117,6 +122,7 @@ function transferOptions(args: Args, type: string) {
     ...(otherDisk === undefined ? {} : { otherDisk }),
     ...(minSourcePercent === undefined ? {} : { minSourcePercent }),
     ...mirrorOptions(args, type),
+    ...metadataOption(args),
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
@@ -124,6 +130,13 @@ function transferOptions(args: Args, type: string) {
     ...(manifest === undefined ? {} : { manifest: absolutePath(manifest, process.cwd()) }),
     ...(resume === undefined ? {} : { resume }),
   };
+}
+
+const METADATA_FLAGS: Record<Metadata, string> = { acls: 'acls', xattrs: 'xattrs', hardLinks: 'hard-links', sparse: 'sparse' };
+
+function metadataOption(args: Args) {
+  const asked = METADATA.filter((kind) => args.flag(METADATA_FLAGS[kind]));
+  return asked.length === 0 ? {} : { metadata: Object.fromEntries(asked.map((kind) => [kind, true])) };
 }
 
 function mirrorOptions(args: Args, type: string) {
