@@ -7,7 +7,7 @@ import { ManagerState } from './manager-state.js';
 import { notServing, storageFailed, unknownOutcome } from './refusals.js';
 import { takeOver } from './take-over.js';
 
-type Event = { type: 'asks'; asks: Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' };
+type Event = { type: 'asks'; asks: Ask[] } | { type: 'tick' } | { type: 'doubt' } | { type: 'drain' } | { type: 'abandon' };
 
 export interface Context {
   state: ManagerState;
@@ -97,6 +97,10 @@ export const jobManager = setup({
       failure:
         'the journal went backwards or was made anew under the running service. Nothing more is written; restore the stream or restart to read what is there',
     }),
+    noteAbandoned: assign({
+      failure: ({ context: { state } }) =>
+        `the journal did not answer after the order to stop: of ${state.pending?.record.lines.length ?? 0} changes that nobody was told of it is not known whether they are stored`,
+    }),
     noteError: assign({ failure: ({ event }) => reasonOf(event) }),
     giveUp: ({ context: { state, failure } }) => {
       if (failure !== null) state.input.log(`not serving any more: ${failure}`);
@@ -117,7 +121,13 @@ export const jobManager = setup({
   context: ({ input }) => ({ state: new ManagerState(input), failure: null }),
   invoke: { src: 'clockwork', input: ({ context }) => context.state },
   initial: 'recovering',
-  on: { asks: { actions: 'receive' }, tick: { actions: 'tick' }, doubt: { actions: 'doubt' }, drain: { actions: 'drain' } },
+  on: {
+    asks: { actions: 'receive' },
+    tick: { actions: 'tick' },
+    doubt: { actions: 'doubt' },
+    drain: { actions: 'drain' },
+    abandon: { target: '.stopped', actions: 'noteAbandoned' },
+  },
   states: {
     recovering: {
       on: { drain: 'stopped' },

@@ -29,6 +29,7 @@ export interface ManagerOptions {
   onDeleted?: (ids: readonly string[]) => void;
   log?: (message: string) => void;
   settings?: Partial<ManagerInput['settings']>;
+  stopLimitMs?: number;
 }
 
 export interface RunningManager {
@@ -41,6 +42,8 @@ export interface RunningManager {
 }
 
 const JOURNAL_SHARE = 0.5;
+/** A stop waits so long for a journal that does not answer. */
+const STOP_LIMIT_MS = 10_000;
 
 /** Starts the JobManager: resolves when it serves, rejects when it cannot (the journal cannot be read, another one leads). */
 export async function startManager(options: ManagerOptions): Promise<RunningManager> {
@@ -88,7 +91,11 @@ export async function startManager(options: ManagerOptions): Promise<RunningMana
     async stop() {
       cleanup.stop();
       if (isActive()) actor.send({ type: 'drain' });
+      const patience = setTimeout(() => {
+        if (isActive()) actor.send({ type: 'abandon' });
+      }, options.stopLimitMs ?? STOP_LIMIT_MS);
       await ended;
+      clearTimeout(patience);
       await service.stop();
       actor.stop();
     },
