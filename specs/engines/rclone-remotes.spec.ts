@@ -6,7 +6,7 @@ import { attemptName, findLeftovers } from '../../src/engines/leftovers.js';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { findTool } from '../../src/tools.js';
 import { Bench, copy, failureOf, makeTask } from './bench.js';
-import { crypt, serveWebdav, webdav, writeRemotes, wrongLogin } from './remote.js';
+import { crypt, serveSftp, serveWebdav, webdav, writeRemotes, wrongLogin } from './remote.js';
 import { listTree, makeOddTree, newFolder, noise, writeOldFile } from './trees.js';
 
 vi.setConfig({ testTimeout: 90_000 });
@@ -64,7 +64,7 @@ describe('On a remote', () => {
     for (const file of ['a', 'b']) await writeOldFile(path.join(source, file), file);
     const task = makeTask(`${source}/`, 'dav:there/');
     await copy(engine, task);
-    expect(await engine.count(task, new Bench())).toEqual({ filesTotal: 0, bytesTotal: 0 });
+    expect(await engine.count(task, new Bench())).toMatchObject({ filesTotal: 0, bytesTotal: 0 });
     await writeFile(path.join(source, 'a'), 'longer');
     expect(await copy(engine, task)).toMatchObject({ filesTransferred: 1, bytesTransferred: 6 });
     expect(await readFile(at('served/there/a'), 'utf8')).toBe('longer');
@@ -158,6 +158,22 @@ describe('On a remote', () => {
     expect(told(bySize)).toEqual(['a equal size', 'b equal size']);
     await engine.verify(task, 'checksum', byBytes);
     expect(told(byBytes)).toEqual(['a equal bytes', 'b differs null']);
+  });
+
+  it('that knows hashes each file is proved by checksum, and a mirror keeps no more than the source has', async () => {
+    const { at, source } = await remotes();
+    const configFile = await writeRemotes({ box: await serveSftp(tool, at('served')) });
+    const engine = createRcloneEngine({ markers, configFile, remotes: ['box'] });
+    for (const file of ['a', 'sub/b']) await writeOldFile(path.join(source, file), file);
+    await writeOldFile(at('served/there/old/c'), 'c');
+    const task = makeTask(`${source}/`, 'box:there/', { deleteExtraneous: true, maxDelete: 2 });
+    await copy(engine, task);
+    expect(await listTree(at('served/there'))).toEqual(await listTree(source));
+    const run = new Bench();
+    expect(await engine.verify(task, 'checksum', run)).toMatchObject({ method: 'checksum', algorithm: 'md5', filesEqual: 2, extra: 0 });
+    expect(run.files.map(({ outcome, provedBy }) => `${outcome} ${provedBy}`)).toEqual(['equal checksum', 'equal checksum']);
+    await writeFile(at('served/there/a'), 'b');
+    expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ filesEqual: 1, mismatches: 1 });
   });
 
   it('only given files are taken, there and back', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,10 +11,22 @@ import { newFolder } from './trees.js';
 const OBSCURED = 'y1IoFGHeGHRfyTSQ4u2oKmtKtg';
 
 /** A WebDAV server on this machine, as a remote that is somewhere else. Answers its address; `folder` is what it serves. */
-export async function serveWebdav({ path: program }: Tool, folder: string, args: string[] = []): Promise<string> {
+export async function serveWebdav(tool: Tool, folder: string, args: string[] = []): Promise<string> {
+  return `http://${await serve(tool, 'webdav', folder, args)}`;
+}
+
+/** An SFTP server, as a remote that knows hashes. Answers the remote's options. */
+export async function serveSftp(tool: Tool, folder: string): Promise<Record<string, string>> {
+  const [host = '', port = ''] = (await serve(tool, 'sftp', folder, ['--user', 'somebody', '--pass', 'secret'])).split(':');
+  const pass = execFileSync(tool.path, ['obscure', 'secret', '--config', '/dev/null']).toString().trim();
+  return { type: 'sftp', host, port, user: 'somebody', pass };
+}
+
+/** Answers where it listens. */
+async function serve({ path: program }: Tool, protocol: string, folder: string, args: string[]): Promise<string> {
   const child = spawn(
     program,
-    ['serve', 'webdav', folder, '--config', '/dev/null', '--addr', '127.0.0.1:0', '--dir-cache-time', '0s', ...args],
+    ['serve', protocol, folder, '--config', '/dev/null', '--addr', '127.0.0.1:0', '--dir-cache-time', '0s', ...args],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const exited = once(child, 'exit');
@@ -23,12 +35,12 @@ export async function serveWebdav({ path: program }: Tool, folder: string, args:
     await exited;
   });
   for await (const line of createInterface({ input: child.stderr })) {
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
-    if (url === undefined) continue;
+    const address = /127\.0\.0\.1:\d+/.exec(line)?.[0];
+    if (address === undefined) continue;
     child.stderr.resume();
-    return url;
+    return address;
   }
-  throw new Error('rclone serve webdav did not start');
+  throw new Error(`rclone serve ${protocol} did not start`);
 }
 
 /** A configuration of rclone with these remotes, by name. */

@@ -8,8 +8,9 @@ import type { RcloneMessage } from './rclone-output.js';
 import type { Outcome } from './rclone-program.js';
 
 const ROOM_EVERY = 1000;
-/** Said at the end of a run that failed, of all of it. */
-const SUMMARY = /^(?:Attempt \d+\/\d+ failed|Failed to \w+)/;
+/** Said at the end of a run that failed, of all of it. The last line is plain text, which a name may break into several. */
+const SUMMARY = /^Attempt \d+\/\d+ failed/;
+const LAST_LINE = /^Failed to \w+/;
 
 /** What became of the files in one run of `rclone copy`, by what its log says of each. */
 export class RcloneFiles {
@@ -21,6 +22,7 @@ export class RcloneFiles {
   readonly #special = new Map<string, string>();
   #beyond = 0;
   #otherErrors = 0;
+  #isEnded = false;
 
   constructor(task: TransferTask, names: RcloneNames) {
     this.#task = task;
@@ -35,7 +37,8 @@ export class RcloneFiles {
     } else if (name !== null && /^Can't (?:transfer non file|follow symlink)/.test(said)) this.#special.set(name, said);
     else if (level !== 'error') return;
     else if (name !== null) this.#failed.set(name, said);
-    else if (!SUMMARY.test(text)) this.#otherErrors++;
+    else if (LAST_LINE.test(text)) this.#isEnded = true;
+    else if (!SUMMARY.test(text) && !this.#isEnded) this.#otherErrors++;
   }
 
   /** Tells of every file, once rclone has ended. `moved`: just these came to their final place; null: all that were copied. */

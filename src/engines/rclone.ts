@@ -59,13 +59,15 @@ class RcloneEngine implements Engine {
     });
     mustBeZero(outcome);
     const { totalTransfers, totalBytes } = requireStats(outcome);
-    const totals = { filesTotal: totalTransfers, bytesTotal: totalBytes };
+    const all = await this.#sizeOf(task, sides, sides.source, run);
+    const source = { files: all.count, bytes: all.bytes };
+    const totals = { filesTotal: totalTransfers, bytesTotal: totalBytes, ...(task.only ? {} : { source }) };
     if (!isMirror(task) && !task.countChanges) return totals;
     const dry = await dryRun(task, sides, run, this.#program);
     mustBeZero(dry.outcome);
     const found = new ChangesFound();
     for (const line of dry.lines) found.add(line);
-    return { ...totals, changes: found.changes(await this.#filesIn(task, sides, run)) };
+    return { ...totals, changes: found.changes({ value: all.count, byType: {} }) };
   }
 
   async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
