@@ -1,11 +1,11 @@
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { EngineStopped } from '../../src/engines/engine.js';
 import { attemptName, findLeftovers } from '../../src/engines/leftovers.js';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { findTool } from '../../src/tools.js';
-import { Bench, copy, failureOf, makeTask } from './bench.js';
+import { Bench, copy, failureOf, makeTask, withoutRoot } from './bench.js';
 import { crypt, serveSftp, serveWebdav, webdav, writeRemotes, wrongLogin } from './remote.js';
 import { listTree, makeOddTree, newFolder, noise, writeOldFile } from './trees.js';
 
@@ -29,7 +29,7 @@ async function remotes() {
     stranger: webdav(await serveWebdav(tool!, at('served'), ['--user', 'somebody', '--pass', 'another']), wrongLogin),
   });
   const allowed = ['dav', 'safe', 'near', 'gone', 'stranger', 'unknown'];
-  return { at, source: at('source'), engine: createRcloneEngine({ markers, configFile, remotes: allowed }) };
+  return { at, configFile, allowed, source: at('source'), engine: createRcloneEngine({ markers, configFile, remotes: allowed }) };
 }
 
 const sorted = (numbers: number[]) => [...numbers].sort((a, b) => a - b);
@@ -174,6 +174,22 @@ describe('On a remote', () => {
     expect(run.files.map(({ outcome, provedBy }) => `${outcome} ${provedBy}`)).toEqual(['equal checksum', 'equal checksum']);
     await writeFile(at('served/there/a'), 'b');
     expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ filesEqual: 1, mismatches: 1 });
+  });
+
+  it('nothing is told as transferred that is not at its final place, and the rest is not called done', async () => {
+    const { at, source, configFile, allowed } = await remotes();
+    for (const file of ['a', 'secret']) await writeOldFile(path.join(source, file), file);
+    await chmod(at('.'), 0o777);
+    await chmod(path.join(source, 'secret'), 0);
+    const plain = await withoutRoot(tool);
+    await chmod(path.dirname(configFile), 0o755);
+    const engine = createRcloneEngine({ markers, configFile, remotes: allowed, findRclone: () => plain });
+    const run = new Bench();
+    const failure = await failureOf(copy(engine, makeTask(`${source}/`, 'dav:there/'), run));
+    expect(failure).toMatchObject({ code: 'permission_denied' });
+    expect(failure).not.toHaveProperty('filesFailed');
+    expect(run.files.map(({ path: name, outcome }) => `${name} ${outcome}`)).toEqual(['secret failed']);
+    expect(await readdir(at('served'))).not.toContain('there');
   });
 
   it('only given files are taken, there and back', async () => {
