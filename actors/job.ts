@@ -26,6 +26,7 @@ export type Phase = (typeof PHASES)[number];
  */
 export const FILE_OUTCOMES = [
   'transferred',
+  'unchanged',
   'equal',
   'differs',
   'missing',
@@ -182,6 +183,7 @@ export const transferOptionsSchema = z.strictObject({
     .max(7 * 24 * 3600)
     .optional()
     .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
+  listUnchanged: z.boolean().optional().describe('files that need no copy are told in `files` too; of large trees they are many'),
   manifest: z
     .string()
     .min(1)

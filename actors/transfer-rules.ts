@@ -19,6 +19,7 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   refuseMetadata(transfer);
   checkMirror(transfer, allowed);
   checkManifest(transfer, allowed);
+  if (options.listUnchanged && type !== 'rsync') throw refuse('options.listUnchanged', 'only rsync tells what it does not copy.');
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */

@@ -256,3 +256,24 @@ describe('a copy of given files only', () => {
     expect(failure).toMatchObject({ exitCode: 12 });
   });
 });
+
+it('What needs no copy is told when asked for, and is in no log', async () => {
+  const { source, destination } = await sides();
+  for (const name of ['same', 'new\nline']) await writeOldFile(path.join(source, name), 'content');
+  const task = makeTask(`${source}/`, `${destination}/`, { listUnchanged: true });
+  await copy(engine, task);
+  await writeOldFile(path.join(source, 'later'), 'more');
+  await chmod(path.join(source, 'same'), 0o600);
+  const run = new Bench();
+  await copy(engine, task, run);
+  const told = run.files.map(({ path: name, outcome, provedBy, bytes, why }) => [name, outcome, provedBy, bytes, why]);
+  expect(told.sort()).toEqual([
+    ['later', 'transferred', 'none', 4, null],
+    ['new\nline', 'unchanged', 'none', 7, null],
+    ['same', 'unchanged', 'none', 7, 'Only its times or rights were set.'],
+  ]);
+  expect(run.lines.filter(({ stream, text }) => stream === 'stdout' && text.includes('line'))).toEqual([]);
+  const plain = new Bench();
+  await copy(engine, { ...task, options: { ...task.options, listUnchanged: false } }, plain);
+  expect(plain.files).toEqual([]);
+});

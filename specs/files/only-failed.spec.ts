@@ -161,6 +161,12 @@ describe('a job whose files failed', () => {
     expect(text.text).not.toMatch(ESCAPES);
     const lines = (await get('format=jsonl&outcome=failed')).text.trimEnd().split('\n').map((line) => JSON.parse(line) as FileRecord); // prettier-ignore
     expect(names(lines.map(bytesOf))).toEqual(names([...HOSTILE, Buffer.from('closed')]));
+    const csv = await get('format=csv&outcome=failed&download=true');
+    expect(csv.headers['content-type']).toBe('text/csv; charset=utf-8');
+    expect(csv.headers['content-disposition']).toBe(`attachment; filename="${id}-files.csv"`);
+    expect(csv.text.split('\r\n').slice(0, -1)).toHaveLength(1 + HOSTILE.length + 1);
+    expect(csv.text).toMatch(/^outcome,path,bytes,provedBy,checksum,why,attempt,at\r\n/);
+    expect(csv.text.replaceAll('\r\n', '\n')).not.toMatch(ESCAPES);
     expect((await get('outcome=broken')).status).toBe(400);
     expect((await call(service, '/v1/jobs/nothing/files')).status).toBe(404);
     const rpc = await RpcClient.open(service);

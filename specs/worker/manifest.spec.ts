@@ -127,6 +127,7 @@ describe('A file that changed after it was compared', () => {
     const run = new Bench();
     const entry = { outcome: 'equal', bytes: 7, provedBy: 'checksum', checksum: null, why: null } satisfies Partial<FileEntry>;
     for (const name of ['a', 'b']) writer.listening(run).file({ ...entry, path: name });
+    writer.listening(run).file({ ...entry, outcome: 'missing', path: 'c' });
     await harm(bench.at('copy/b'));
     return { bench, written: writer.write(run).catch((error: unknown) => error) };
   };

@@ -59,7 +59,7 @@ export const transferArgs = (task: TransferTask): string[] => [
   ...bandwidth(task.options.bandwidthLimit),
   ...mirror(task),
   // Of given files every one is printed: one that is not is not there any more.
-  ...(task.only ? ['-ii'] : []),
+  ...(task.only || task.options.listUnchanged ? ['-ii'] : []),
   ...onlyThese(task),
   ...filters(task),
   ...paths(task),

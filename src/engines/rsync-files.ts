@@ -21,6 +21,7 @@ export class RsyncFiles {
   readonly #names: RsyncNames;
   readonly #task: TransferTask;
   readonly #transferred = new Map<string, number>();
+  readonly #unchanged = new Map<string, { bytes: number; why: string | null }>();
   readonly #failed = new Map<string, string>();
   /** A mirror's deletions at the destination. */
   readonly #deleted: string[] = [];
@@ -31,6 +32,7 @@ export class RsyncFiles {
   readonly #errors: string[] = [];
   /** Files past the limit: only counted. */
   #beyond = 0;
+  #unchangedBeyond = 0;
   /** Something was said that is of no single file. */
   #otherErrors = 0;
 
@@ -40,10 +42,11 @@ export class RsyncFiles {
     this.#notSeen = new Set(task.only?.map((name) => name.toString('latin1')));
   }
 
-  onItem({ change, type, bytes, rawName }: FileLine): void {
+  onItem({ change, type, bytes, flags, rawName }: FileLine): void {
     const name = this.#names.ofItem(rawName);
     this.#notSeen.delete(name.replace(/\/$/, ''));
     if (change === '*') this.#deleted.push(name);
+    if (type !== 'd' && change === '.' && this.#task.options.listUnchanged) return this.#addUnchanged(name, bytes, flags);
     if (type === 'd' || !'<>ch'.includes(change)) return;
     if (this.#transferred.size < LIMITS.filesPerAttempt) this.#transferred.set(name, bytes);
     else this.#beyond++;
@@ -70,6 +73,7 @@ export class RsyncFiles {
     this.#settle();
     for (const name of [...this.#vanished, ...this.#failed.keys()]) {
       this.#transferred.delete(name);
+      this.#unchanged.delete(name);
       this.#notSeen.delete(name);
     }
     let told = 0;
@@ -123,6 +127,13 @@ export class RsyncFiles {
     for (const name of this.#notSeen) yield entry(name, 'skipped', { why: NOT_THERE });
     for (const [name, bytes] of this.#transferred) yield entry(name, 'transferred', { bytes, provedBy: 'none' });
     for (let index = 0; index < this.#beyond; index++) yield entry('', 'transferred', {});
+    for (const [name, fields] of this.#unchanged) yield entry(name, 'unchanged', { provedBy: 'none', ...fields });
+    for (let index = 0; index < this.#unchangedBeyond; index++) yield entry('', 'unchanged', {});
+  }
+
+  #addUnchanged(name: string, bytes: number, flags: string): void {
+    if (this.#unchanged.size === LIMITS.filesPerAttempt) this.#unchangedBeyond++;
+    else this.#unchanged.set(name, { bytes, why: flags.trim() === '' ? null : 'Only its times or rights were set.' });
   }
 
   #settle(): void {

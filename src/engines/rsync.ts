@@ -200,7 +200,8 @@ class RsyncEngine implements Engine {
     const files = new RsyncFiles(await RsyncNames.of(task), task);
     const onLine = (line: RsyncLine, text: string, raw: Buffer) => {
       if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
-      else run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
+      // Millions of them perhaps: they have a list of their own.
+      else if (!isUntouched(line)) run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
       if (line.kind === 'other') files.onOther(raw.toString('latin1'));
       if (line.kind !== 'file') return;
       files.onItem(line);
@@ -260,6 +261,7 @@ const versionText = (tool: Tool): Promise<string> =>
     (error: unknown) => String(error),
   );
 
+const isUntouched = (line: RsyncLine): boolean => line.kind === 'file' && line.change === '.' && line.flags.trim() === '';
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
 const FILES = 'Number of files';
 const BYTES = 'Total file size';

@@ -69,7 +69,7 @@ export const fileQuerySchema = z.strictObject({
   attempt: z.preprocess(number, attempt).optional(),
   outcome: z.preprocess(listed, outcome).optional(),
   text: fileText,
-  limit: z.preprocess(number, fileLimit.optional()).optional().describe('of format text and jsonl: all files when not given'),
-  format: z.enum(['json', 'text', 'jsonl']).optional().describe('default: what the Accept header prefers, else json'),
+  limit: z.preprocess(number, fileLimit.optional()).optional().describe('of any format but json: all files when not given'),
+  format: z.enum(['json', 'text', 'jsonl', 'csv']).optional().describe('default: what the Accept header prefers, else json'),
   download: z.stringbool().default(false).describe('let a browser save it as a file'),
 });

@@ -32,6 +32,7 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
     choices: ['none', 'size', 'checksum'],
     describe: 'compare both sides afterwards: none, size or checksum (default none)',
   },
+  { name: 'list-unchanged', describe: 'tell in "tallyman files" what needed no copy, too' },
   {
     name: 'manifest',
     value: 'FILE',
@@ -127,6 +128,7 @@ function transferOptions(args: Args, type: string) {
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
     ...(verify === undefined ? {} : { verify }),
+    ...(args.flag('list-unchanged') ? { listUnchanged: true } : {}),
     ...(manifest === undefined ? {} : { manifest: absolutePath(manifest, process.cwd()) }),
     ...(resume === undefined ? {} : { resume }),
   };
