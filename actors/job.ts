@@ -172,6 +172,13 @@ export const transferOptionsSchema = z.strictObject({
   maxDelete: count.nullish().describe('the most files and folders that one attempt of a mirror may delete'),
   trash: z.string().min(1).max(LIMITS.pathChars).nullish().describe('a folder that takes what a mirror deletes and replaces'),
   ...anyOptions,
+  parallel: z
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.parallel)
+    .optional()
+    .describe('how many rsyncs copy a tree of many files at once; default 1'),
   resume: z
     .enum(['auto', 'ask'])
     .optional()

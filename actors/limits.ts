@@ -39,6 +39,8 @@ export const LIMITS = {
   bandwidthSteps: 100,
   /** Files that a job writes into one manifest. */
   manifestFiles: 1_000_000,
+  /** Processes that copy for one job at once. */
+  parallel: 16,
   /** Files of a source that one job may delete. */
   deletionFiles: 1_000_000,
   logLinesPerAnswer: 5_000,

@@ -12,6 +12,8 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   const { type, source, destination, options } = transfer;
   requireConfirmed(transfer);
   requireSomethingToCompare(options);
+  if (type !== 'rsync' && (options.parallel ?? 1) > 1)
+    throw refuse('options.parallel', 'it is for rsync. rclone copies several files at once by itself.');
   checkPlace('source', source, type, allowed);
   checkPlace('destination', destination, type, allowed);
   checkOverlap(transfer);

@@ -98,3 +98,8 @@ test.each<[string, string, object, string | null]>([
 ])('rclone from %s to %s with %j', (source, destination, options, field) => {
   expect(refused(source, destination, options, 'rclone')).toBe(field);
 });
+
+test('several rsyncs at once are for rsync alone', () => {
+  expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 })).toBeNull();
+  expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 }, 'rclone')).toBe('options.parallel');
+});

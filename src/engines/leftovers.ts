@@ -17,6 +17,8 @@ export interface LeftoverMatch {
   attempt?: string;
   /** Every attempt of this job. */
   job?: string;
+  /** One of the copies that run at once for an attempt. */
+  part?: number;
 }
 
 export interface EndOptions {
@@ -37,11 +39,12 @@ export const attemptName = (task: { jobId: string; attempt: number }): string =>
  * It is there from the first instruction of the child, and a recycled process
  * id does not have it: that is why no list of process ids is kept.
  */
-export const markerEnv = (markers: Markers, task: { jobId: string; attempt: number }): Record<string, string> => ({
+export const markerEnv = (markers: Markers, task: { jobId: string; attempt: number; part?: number }): Record<string, string> => ({
   TALLYMAN_OWNER: markers.owner,
   TALLYMAN_WORKER: markers.worker,
   TALLYMAN_JOB: task.jobId,
   TALLYMAN_ATTEMPT: attemptName(task),
+  ...(task.part === undefined ? {} : { TALLYMAN_PART: String(task.part) }),
 });
 
 /** A process did not end even by SIGKILL. */
@@ -87,8 +90,9 @@ export function findLeftovers(match: LeftoverMatch): Promise<number[]> {
 }
 
 function entriesOf(match: LeftoverMatch): string[] {
-  const { owner, worker, job, attempt } = match;
-  const entries = Object.entries({ TALLYMAN_OWNER: owner, TALLYMAN_WORKER: worker, TALLYMAN_JOB: job, TALLYMAN_ATTEMPT: attempt })
+  const { owner, worker, job, attempt, part } = match;
+  const wanted = { TALLYMAN_OWNER: owner, TALLYMAN_WORKER: worker, TALLYMAN_JOB: job, TALLYMAN_ATTEMPT: attempt, TALLYMAN_PART: part };
+  const entries = Object.entries(wanted)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${value}`);
   if (entries.length === 0) throw new Error('Say which processes are meant: an empty match would mean all of them.');

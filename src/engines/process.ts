@@ -12,8 +12,11 @@ export interface ChildTask {
   tool: Tool;
   args: string[];
   markers: Markers;
-  /** The attempt that the child works for. Whatever still runs of the same job is ended before the start. */
-  task: { jobId: string; attempt: number };
+  /**
+   * The attempt that the child works for. Whatever still runs of the same job is
+   * ended before the start; not where it is one of several parts of the attempt.
+   */
+  task: { jobId: string; attempt: number; part?: number };
   /** Aborted to stop the child. */
   signal: AbortSignal;
   /** What the child reads; without it its stdin is closed. */
@@ -41,7 +44,8 @@ export interface ChildExit {
 export async function runChild(options: ChildTask): Promise<ChildExit> {
   const { tool, args, markers, task, signal, graceMs = STOP_GRACE_MS } = options;
   try {
-    await endLeftovers({ owner: markers.owner, job: task.jobId }, { graceMs });
+    // Of a first attempt nothing can have been left.
+    if (task.attempt > 1 && task.part === undefined) await endLeftovers({ owner: markers.owner, job: task.jobId }, { graceMs });
     if (signal.aborted) throw new EngineStopped();
     const child = spawn(tool.path, args, {
       detached: true,
@@ -52,7 +56,8 @@ export async function runChild(options: ChildTask): Promise<ChildExit> {
     child.stdin.on('error', () => undefined).end(options.stdin);
     readLines(child.stdout, options.onStdout);
     readLines(child.stderr, options.onStderr);
-    return await endOf(child, options, () => endLeftovers({ owner: markers.owner, attempt: attemptName(task) }, { graceMs }));
+    const mine = { owner: markers.owner, attempt: attemptName(task), ...(task.part !== undefined && { part: task.part }) };
+    return await endOf(child, options, () => endLeftovers(mine, { graceMs }));
   } catch (error) {
     throw explain(error, tool);
   }
@@ -71,10 +76,20 @@ async function endOf(child: ChildProcess, options: ChildTask, endAll: () => Prom
   try {
     const exit = await Promise.race([exited, stopped]);
     if (signal.aborted) await stopped;
-    await endAll();
+    if (groupLives(child.pid)) await endAll();
     return exit;
   } finally {
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Whether anything may still run of the group that the child led: far cheaper to ask than who carries the marker. */
+function groupLives(leader: number | undefined): boolean {
+  if (leader === undefined) return false;
+  try {
+    return process.kill(-leader, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

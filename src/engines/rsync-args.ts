@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { EngineFailed, type TransferTask } from './engine.js';
 import { metadataArgs } from './rsync-metadata.js';
+import { mostParts, type Part } from './rsync-split.js';
 
 /** Where rsync puts the part of a file that it had when it was stopped; a folder of this name in a source is not copied. */
 export const PARTIAL_DIR = '.tallyman-partial';
@@ -21,7 +22,7 @@ export const countArgs = (task: TransferTask): string[] => [
   `--partial-dir=${PARTIAL_DIR}`,
   ...metadataArgs(task.options),
   ...(isMirror(task) ? [DELETE] : []),
-  ...(tellsChanges(task) ? [FILE_LINE] : []),
+  ...(tellsChanges(task) || mostParts(task) > 1 ? [FILE_LINE] : []),
   ...onlyThese(task),
   ...filters(task),
   ...paths(task),
@@ -45,15 +46,11 @@ export const tellsChanges = ({ options, countChanges }: TransferTask): boolean =
 /** The same with a line for each file that a pattern leaves out. */
 export const previewArgs = (task: TransferTask): string[] => ['--debug=filter1', ...countArgs({ ...task, countChanges: true })];
 
+const COPY = ['-a', ...COMMON, '--no-i-r', '--info=progress2,name0,stats2', FILE_LINE, `--partial-dir=${PARTIAL_DIR}`, '--no-whole-file'];
+
 /** The copy itself. `--no-whole-file`: between local paths the partial file would not be used without it. */
 export const transferArgs = (task: TransferTask): string[] => [
-  '-a',
-  ...COMMON,
-  '--no-i-r',
-  '--info=progress2,name0,stats2',
-  FILE_LINE,
-  `--partial-dir=${PARTIAL_DIR}`,
-  '--no-whole-file',
+  ...COPY,
   ...metadataArgs(task.options),
   ...byContent(task),
   ...bandwidth(task.options.bandwidthLimit),
@@ -61,6 +58,30 @@ export const transferArgs = (task: TransferTask): string[] => [
   // Of given files every one is printed: one that is not is not there any more.
   ...(task.only || task.options.listUnchanged ? ['-ii'] : []),
   ...onlyThese(task),
+  ...filters(task),
+  ...paths(task),
+];
+
+/** The folder at the destination alone: parts that all made it at once would fail. */
+export const rootArgs = (task: TransferTask): string[] => [
+  '-a',
+  '--no-r',
+  '--dirs',
+  ...COMMON,
+  '--filter=- *',
+  '--',
+  ...asFolders(task.source, task.destination),
+];
+
+/** One of several copies of a job. It deletes nothing: that is for the last run. */
+export const partArgs = (task: Part): string[] => [
+  ...COPY,
+  ...metadataArgs(task.options),
+  ...bandwidth(task.options.bandwidthLimit / task.parts),
+  // Without -r: a folder in the list is taken with what is in it, and not with what is in its folders.
+  '--files-from=-',
+  '--from0',
+  '--ignore-missing-args',
   ...filters(task),
   ...paths(task),
 ];
@@ -141,8 +162,10 @@ function onlyThese({ only }: TransferTask): string[] {
 }
 
 /** The list for `--files-from=-`. `./` keeps a name from being taken for a comment. */
-export const listFor = ({ only }: TransferTask): Buffer | undefined =>
-  only && Buffer.concat(only.flatMap((name) => [Buffer.from('./'), name, Buffer.from([0])]));
+export const listOf = (names: readonly (Buffer | string)[]): Buffer =>
+  Buffer.concat(
+    names.flatMap((name) => [Buffer.from('./'), typeof name === 'string' ? Buffer.from(name, 'latin1') : name, Buffer.from([0])]),
+  );
 
 /** An absolute path can be taken neither for an option nor for a host. */
 function paths({ source, destination, only }: TransferTask): string[] {
@@ -163,5 +186,5 @@ function paths({ source, destination, only }: TransferTask): string[] {
 }
 
 /** The names of a list are relative to the source: then a source without a slash is not copied as a folder by itself. */
-const asFolders = (source: string, destination: string): [string, string] =>
+export const asFolders = (source: string, destination: string): [string, string] =>
   source.endsWith('/') ? [source, destination] : [`${source}/`, `${path.join(destination, path.basename(source))}/`];

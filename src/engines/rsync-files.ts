@@ -10,6 +10,7 @@ import { unescapeName, type FileLine } from './rsync-output.js';
 const SOME_FAILED = 23;
 /** Exits after which rsync has looked at everything: what it itemized and did not complain of is there. */
 const LOOKED_AT_ALL: readonly (number | null)[] = [0, SOME_FAILED, 24];
+export const lookedAtAll = ({ code }: Pick<ChildExit, 'code'>): boolean => LOOKED_AT_ALL.includes(code);
 const ROOM_EVERY = 1000;
 /** `.name.XXXXXX` in the same folder, and the name cut when all is longer than a name may be. */
 const TEMPORARY = /^(.*\/)?\.([^/]+)\.[A-Za-z0-9]{6}$/s;
@@ -68,8 +69,8 @@ export class RsyncFiles {
     else if (!isHarmless(line) && this.#errors.length <= LIMITS.filesPerAttempt) this.#errors.push(line);
   }
 
-  /** Tells of every file, once rsync has ended. */
-  async tell(exit: ChildExit, run: Run): Promise<void> {
+  /** Tells of every file, once rsync has ended; not of those that failed when another run tries them again. */
+  async tell(exit: ChildExit, run: Run, isTriedAgain = false): Promise<void> {
     this.#settle();
     for (const name of [...this.#vanished, ...this.#failed.keys()]) {
       this.#transferred.delete(name);
@@ -78,6 +79,7 @@ export class RsyncFiles {
     }
     let told = 0;
     for (const entry of this.#entries(exit)) {
+      if (isTriedAgain && entry.outcome === 'failed') continue;
       run.file(entry);
       if (++told % ROOM_EVERY === 0) await run.roomForFiles();
     }
@@ -123,7 +125,7 @@ export class RsyncFiles {
     for (const name of this.#vanished) yield entry(name, 'skipped', { why: 'It vanished before it could be copied.' });
     for (const name of this.#special) yield entry(name, 'skipped', { why: 'It is a special file, which needs the rights of root.' });
     for (const name of this.#deleted) yield entry(name, 'deleted', { why: 'The source does not have it.' });
-    if (!LOOKED_AT_ALL.includes(code)) return;
+    if (!lookedAtAll({ code })) return;
     for (const name of this.#notSeen) yield entry(name, 'skipped', { why: NOT_THERE });
     for (const [name, bytes] of this.#transferred) yield entry(name, 'transferred', { bytes, provedBy: 'none' });
     for (let index = 0; index < this.#beyond; index++) yield entry('', 'transferred', {});

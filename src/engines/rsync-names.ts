@@ -6,6 +6,10 @@ import type { TransferTask } from './engine.js';
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 const trimmed = (folder: string): string => path.normalize(folder).replace(/(.)\/$/, '$1');
 
+/** Whether this source is copied as a folder. */
+export const isFolder = async (source: string): Promise<boolean> =>
+  source.endsWith('/') || (await lstat(source).catch(() => null))?.isDirectory() === true;
+
 /** Turns what rsync calls a file into its path relative to the source folder. */
 export class RsyncNames {
   /** What stands before every name that is printed. */
@@ -25,8 +29,7 @@ export class RsyncNames {
   }
 
   static async of(task: TransferTask): Promise<RsyncNames> {
-    const isFolder = task.source.endsWith('/') || (await lstat(task.source).catch(() => null))?.isDirectory() === true;
-    return new RsyncNames(task, isFolder);
+    return new RsyncNames(task, await isFolder(task.source));
   }
 
   /** Of a name as `%n` prints it, a folder's with its slash. */

@@ -12,8 +12,10 @@ const MOST_BEFORE_THE_END = 99.9;
 export class RsyncProgress {
   readonly #counted: Counted;
   readonly #timeLeft: TimeLeft;
+  /** Of each rsync that runs or ran for the job, its newest line. */
+  readonly #lines = new Map<number, ProgressLine>();
+  readonly #failed = new Map<number, number>();
   #filesDone = 0;
-  #filesFailed = 0;
 
   constructor(counted: Counted, nowMs?: () => number) {
     this.#counted = counted;
@@ -38,7 +40,9 @@ export class RsyncProgress {
     return line.type === 'f' && (line.change === '<' || line.change === '>') ? { currentFile: line.name.slice(0, NAME_CHARS) } : {};
   }
 
-  onProgress(line: ProgressLine): Partial<Progress> {
+  onProgress(newest: ProgressLine, part = 0): Partial<Progress> {
+    this.#lines.set(part, { ...newest, filesDone: newest.filesDone ?? this.#lines.get(part)?.filesDone ?? null });
+    const line = sumOf([...this.#lines.values()]);
     this.#timeLeft.sample(line.bytesPerSecond);
     this.#filesDone = Math.max(this.#filesDone, line.filesDone ?? 0);
     // The source may have grown since it was counted.
@@ -57,9 +61,15 @@ export class RsyncProgress {
    * rsync counts a file that failed as done. Its error comes by another pipe and
    * may be read later than the count: then the count is put right here.
    */
-  onFailed(filesFailed: number): Partial<Progress> {
-    this.#filesFailed = filesFailed;
+  onFailed(filesFailed: number, part = 0): Partial<Progress> {
+    this.#failed.set(part, filesFailed);
     return this.#files();
+  }
+
+  /** It moves nothing any more. */
+  onEnd(part: number): void {
+    const line = this.#lines.get(part);
+    if (line) this.#lines.set(part, { ...line, bytesPerSecond: 0 });
   }
 
   end(filesTransferred: number, bytesTransferred: number): Partial<Progress> {
@@ -74,7 +84,21 @@ export class RsyncProgress {
   }
 
   #files(): Partial<Progress> {
-    const filesTransferred = Math.max(0, this.#filesDone - this.#filesFailed);
+    const failed = [...this.#failed.values()].reduce((sum, files) => sum + files, 0);
+    const filesTransferred = Math.max(0, this.#filesDone - failed);
     return { filesTransferred, filesTotal: Math.max(this.#counted.filesTotal, filesTransferred) };
   }
+}
+
+/** Several rsyncs that copy for one job, as if they were one. */
+function sumOf(lines: readonly ProgressLine[]): ProgressLine {
+  const sum = (of: (line: ProgressLine) => number) => lines.reduce((total, line) => total + of(line), 0);
+  const of = sum(({ toCheck }) => toCheck?.of ?? 0);
+  return {
+    kind: 'progress',
+    bytes: sum(({ bytes }) => bytes),
+    bytesPerSecond: sum(({ bytesPerSecond }) => bytesPerSecond),
+    filesDone: sum(({ filesDone }) => filesDone ?? 0),
+    toCheck: of === 0 ? null : { left: sum(({ toCheck }) => toCheck?.left ?? 0), of },
+  };
 }

@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { lstat } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
@@ -16,42 +13,60 @@ import {
   type Transferred,
 } from './engine.js';
 import type { Markers } from './leftovers.js';
-import { runChild, type ChildExit } from './process.js';
+import { runChild } from './process.js';
 import { requireTool, sayCommand } from './program.js';
-import { countArgs, previewArgs, tellsChanges, listArgs, listFor, lostArgs, transferArgs, verifyArgs } from './rsync-args.js';
+import {
+  countArgs,
+  previewArgs,
+  tellsChanges,
+  listArgs,
+  listOf,
+  lostArgs,
+  partArgs,
+  rootArgs,
+  transferArgs,
+  verifyArgs,
+} from './rsync-args.js';
 import { Compared } from './rsync-compared.js';
 import { LostMetadata, lostFlags, metadataArgs, requireCapable } from './rsync-metadata.js';
 import { RsyncErrors } from './rsync-failures.js';
-import { RsyncFiles } from './rsync-files.js';
-import { RsyncNames } from './rsync-names.js';
+import { RsyncFiles, lookedAtAll } from './rsync-files.js';
+import { RsyncNames, isFolder } from './rsync-names.js';
+import {
+  BYTES,
+  BYTES_TRANSFERRED,
+  FILES,
+  FILES_DELETED,
+  FILES_TRANSFERRED,
+  VANISHED,
+  mustBeZero,
+  totalOf,
+  type Outcome,
+} from './rsync-outcome.js';
 import { parseLine, unglued, type RsyncLine, type StatLine } from './rsync-output.js';
+import { allAtOnce, partsOf } from './rsync-parallel.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
+import { FilesToCopy, mostParts, type Part } from './rsync-split.js';
+import { INSTALL_RSYNC, probeRsync, versionText } from './rsync-version.js';
 
 export interface RsyncOptions {
   /** What the children carry, so that they are found when their worker is gone. */
   markers: Markers;
   /** How long rsync may take to put its partial file aside when it is stopped. Default 10 000. */
   graceMs?: number;
+  /** What a list of files must weigh at least to get an rsync of its own (`parallel`). Default 16 MiB. */
+  leastListWeight?: number;
   /** Finds the program. Default: `findTool('rsync')`. */
   findRsync?: () => Tool | null;
 }
-
-/** The first version that makes missing parents of a destination (`--mkpath`). */
-const OLDEST = [3, 2, 3] as const;
-const INSTALL = `Install rsync ${OLDEST.join('.')} or newer: "apt install rsync", "dnf install rsync" or "brew install rsync".`;
-const VANISHED = 24;
 
 /** The engine that runs rsync between two local paths. */
 export function createRsyncEngine(options: RsyncOptions): Engine {
   return new RsyncEngine(options);
 }
 
-interface Outcome {
-  exit: ChildExit;
-  errors: RsyncErrors;
-  stats: Map<string, StatLine>;
-}
+type Copied = Outcome & { warnings: string[] };
 
 interface Listener {
   onLine: (line: RsyncLine, text: string, raw: Buffer) => void;
@@ -63,49 +78,41 @@ interface Listener {
 class RsyncEngine implements Engine {
   readonly type = 'rsync';
   readonly #options: RsyncOptions;
+  /** What a count found, for the transfer that follows it. */
+  readonly #toCopy = new WeakMap<Counted, FilesToCopy>();
 
   constructor(options: RsyncOptions) {
     this.#options = options;
   }
 
-  async probe(): Promise<EngineProbe> {
-    const tool = this.#find();
-    if (!tool) return { found: false, advice: INSTALL };
-    const text = await versionText(tool);
-    const first = text.split('\n', 1)[0] ?? '';
-    const version = /^rsync +version v?(\d+)\.(\d+)\.(\d+)/.exec(first);
-    if (!version)
-      return {
-        found: false,
-        advice: `${tool.path} is not the rsync of samba.org (it says ${JSON.stringify(first.slice(0, 200))}). ${INSTALL}`,
-      };
-    const [, major, minor, patch] = version;
-    const name = `${major}.${minor}.${patch}`;
-    if (isOlder([Number(major), Number(minor), Number(patch)]))
-      return { found: false, advice: `${tool.path} is version ${name}. ${INSTALL}` };
-    return { found: true, program: tool.path, version: name, notes: [] };
+  probe(): Promise<EngineProbe> {
+    return probeRsync(this.#find());
   }
 
   async count(given: TransferTask, run: Run): Promise<Counted> {
     const task = await withFolder(given);
     if (metadataArgs(task.options).length > 0) requireCapable(await versionText(this.#require()), task.options);
-    const files = new RsyncFiles(await RsyncNames.of(task), task);
-    const found = new ChangesFound();
+    const names = await RsyncNames.of(task);
+    const files = new RsyncFiles(names, task);
+    const [found, toCopy] = [new ChangesFound(), new FilesToCopy()];
     const onLine = (line: RsyncLine, text: string) => {
       if (line.kind === 'file') found.add(line);
       else run.log('debug', 'stdout', text);
+      if (line.kind === 'file' && mostParts(task) > 1) toCopy.add(line, names.ofItem(line.rawName));
     };
     const onError = (_errors: RsyncErrors, raw: Buffer) => files.onError(raw.toString('latin1'));
     const outcome = await this.#run(countArgs(task), task, run, { onLine, onError });
     // What vanishes now is not there to be copied either; what cannot be read does not keep the rest from being copied.
     if (outcome.exit.code !== VANISHED && !files.isAllElseDone(outcome.exit)) mustBeZero(outcome);
     const all = totalOf(outcome, FILES);
-    return {
+    const counted = {
       ...(task.only ? {} : { source: { files: all.value - (all.byType['dir'] ?? 0), bytes: totalOf(outcome, BYTES).value } }),
       ...(tellsChanges(task) ? { changes: found.changes(all) } : {}),
       filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
       bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value,
     };
+    if (await isFolder(task.source)) this.#toCopy.set(counted, toCopy);
+    return counted;
   }
 
   async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
@@ -129,10 +136,12 @@ class RsyncEngine implements Engine {
     try {
       const progress = new RsyncProgress(counted);
       bounded.onProgress(progress.start());
-      const outcomes = [await this.#copy(task, progress, bounded)];
-      if (outcomes[0]?.exit.code === VANISHED) {
+      const outcomes = await this.#copyParts(task, counted, progress, bounded);
+      const whole = await this.#copy(task, progress, bounded);
+      outcomes.push(whole);
+      if (whole.exit.code === VANISHED) {
         bounded.log('warning', 'worker', 'Files of the source vanished meanwhile: running rsync once more.');
-        const maxDelete = Math.max(0, (task.options.maxDelete ?? 0) - (outcomes[0].stats.get(FILES_DELETED)?.value ?? 0));
+        const maxDelete = Math.max(0, (task.options.maxDelete ?? 0) - (whole.stats.get(FILES_DELETED)?.value ?? 0));
         outcomes.push(await this.#copy({ ...task, options: { ...task.options, maxDelete } }, progress, bounded));
       }
       const sum = (key: string) => outcomes.reduce((total, outcome) => total + totalOf(outcome, key).value, 0);
@@ -193,13 +202,27 @@ class RsyncEngine implements Engine {
   }
 
   #require(): Tool {
-    return requireTool(this.#find(), 'rsync', INSTALL);
+    return requireTool(this.#find(), 'rsync', INSTALL_RSYNC);
   }
 
-  async #copy(task: TransferTask, progress: RsyncProgress, run: Run): Promise<Outcome & { warnings: string[] }> {
+  /** Several rsyncs copy what was counted, a list each. Whatever they do not, the one that comes after them does: it looks at everything. */
+  async #copyParts(task: TransferTask, counted: Counted, progress: RsyncProgress, run: Run): Promise<Copied[]> {
+    const lists = this.#toCopy.get(counted)?.lists(mostParts(task), this.#options.leastListWeight) ?? [];
+    if (lists.length === 0) return [];
+    run.log('info', 'worker', `Copying with ${lists.length} rsyncs at once, then with one that looks at everything.`);
+    const root = await this.#run(rootArgs(task), task, run, { onLine: (_line, text) => run.log('debug', 'stdout', text) });
+    if (!lookedAtAll(root.exit)) mustBeZero(root);
+    const parts = partsOf(task, lists);
+    return allAtOnce(
+      parts.map((part) => (one) => this.#copy(part, progress, one, part)),
+      run,
+    );
+  }
+
+  async #copy(task: TransferTask, progress: RsyncProgress, run: Run, part?: Part): Promise<Copied> {
     const files = new RsyncFiles(await RsyncNames.of(task), task);
     const onLine = (line: RsyncLine, text: string, raw: Buffer) => {
-      if (line.kind === 'progress') run.onProgress(progress.onProgress(line));
+      if (line.kind === 'progress') run.onProgress(progress.onProgress(line, part?.part));
       // Millions of them perhaps: they have a list of their own.
       else if (!isUntouched(line)) run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
       if (line.kind === 'other') files.onOther(raw.toString('latin1'));
@@ -209,29 +232,31 @@ class RsyncEngine implements Engine {
     };
     const onError = (errors: RsyncErrors, raw: Buffer) => {
       files.onError(raw.toString('latin1'));
-      run.onProgress(progress.onFailed(errors.failedFiles));
+      run.onProgress(progress.onFailed(errors.failedFiles, part?.part));
     };
-    const outcome = await this.#run(transferArgs(task), task, run, { onLine, onError });
-    await files.tell(outcome.exit, run);
+    const outcome = await this.#run(part ? partArgs(part) : transferArgs(task), task, run, { onLine, onError });
     const { exit, errors } = outcome;
-    if (exit.code !== 0 && exit.code !== VANISHED) throw new EngineFailed(files.explained(errors.failure(exit), exit));
+    const isTriedAgain = part !== undefined && lookedAtAll(exit);
+    await files.tell(exit, run, isTriedAgain);
+    if (part) progress.onEnd(part.part);
+    if (exit.code !== 0 && exit.code !== VANISHED && !isTriedAgain) throw new EngineFailed(files.explained(errors.failure(exit), exit));
     return { ...outcome, warnings: files.warnings };
   }
 
-  async #run(args: string[], task: TransferTask, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
+  async #run(args: string[], task: TransferTask & Partial<Part>, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
     const tool = this.#require();
     sayCommand(run, tool, args);
     const errors = new RsyncErrors();
     const stats = new Map<string, StatLine>();
     const { markers, graceMs } = this.#options;
-    const list = args.includes('--files-from=-') ? listFor(task) : undefined;
+    const names = task.list ?? (args.includes('--files-from=-') ? task.only : undefined);
     const exit = await runChild({
       tool,
       args,
       markers,
       task,
       signal: run.signal,
-      ...(list === undefined ? {} : { stdin: list }),
+      ...(names === undefined ? {} : { stdin: listOf(names) }),
       ...(graceMs === undefined ? {} : { graceMs }),
       onStdout: (bytes) => {
         for (const part of unglued(bytes)) {
@@ -255,43 +280,11 @@ class RsyncEngine implements Engine {
   }
 }
 
-const versionText = (tool: Tool): Promise<string> =>
-  promisify(execFile)(tool.path, ['--version'], { env: tool.env, timeout: 10_000 }).then(
-    ({ stdout }) => stdout,
-    (error: unknown) => String(error),
-  );
-
 const isUntouched = (line: RsyncLine): boolean => line.kind === 'file' && line.change === '.' && line.flags.trim() === '';
 const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
-const FILES = 'Number of files';
-const BYTES = 'Total file size';
-const FILES_TRANSFERRED = 'Number of regular files transferred';
-const FILES_DELETED = 'Number of deleted files';
-const BYTES_TRANSFERRED = 'Total transferred file size';
 
 /** A source that is one file is copied as a whole. */
 async function withFolder(task: TransferTask): Promise<TransferTask> {
   const { only: _only, ...whole } = task;
-  return task.source.endsWith('/') || (await lstat(task.source).catch(() => null))?.isDirectory() ? task : whole;
-}
-
-function mustBeZero({ exit, errors }: Outcome): void {
-  if (exit.code !== 0) throw new EngineFailed(errors.failure(exit));
-}
-
-function totalOf({ exit, stats }: Outcome, key: string): StatLine {
-  const stat = stats.get(key);
-  if (stat) return stat;
-  throw new EngineFailed({
-    code: 'engine_error',
-    message: `rsync ended with exit code ${exit.code}, but did not say the total ${JSON.stringify(key)}.`,
-    exitCode: exit.code,
-    retriable: false,
-    advice: 'Run "tallyman doctor": this may be a version of rsync that prints other words.',
-  });
-}
-
-function isOlder(version: readonly number[]): boolean {
-  const at = OLDEST.findIndex((part, index) => part !== version[index]);
-  return at !== -1 && (version[at] ?? 0) < (OLDEST[at] ?? 0);
+  return (await isFolder(task.source)) ? task : whole;
 }

@@ -26,6 +26,7 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
   { name: 'exclude', value: 'PATTERN', multiple: true, describe: "leave out what fits, in rsync's patterns; may be repeated" },
   { name: 'include', value: 'PATTERN', multiple: true, describe: 'keep what fits though an exclude says otherwise; may be repeated' },
   { name: 'bwlimit', value: 'RATE', describe: 'at most so many bytes a second: 500k, 10M, 1.5GiB' },
+  { name: 'parallel', value: 'N', describe: 'copy a tree of many files with up to N rsyncs at once (1 to 16, default 1)' },
   {
     name: 'verify',
     value: 'HOW',
@@ -110,6 +111,7 @@ function notifyOption(args: Args): { notify?: NotifyOption } {
 
 function transferOptions(args: Args, type: string) {
   const limit = args.text('bwlimit');
+  const parallel = args.whole('parallel');
   const resume = args.text('resume') as 'auto' | 'ask' | undefined;
   const manifest = args.text('manifest');
   const verify = (args.text('verify') ?? (manifest === undefined ? undefined : 'checksum')) as 'none' | 'size' | 'checksum' | undefined;
@@ -127,6 +129,7 @@ function transferOptions(args: Args, type: string) {
     excludes: args.texts('exclude'),
     includes: args.texts('include'),
     ...(limit === undefined ? {} : { bandwidthLimit: parseSize(limit, '--bwlimit') }),
+    ...(parallel === undefined ? {} : { parallel }),
     ...(verify === undefined ? {} : { verify }),
     ...(args.flag('list-unchanged') ? { listUnchanged: true } : {}),
     ...(manifest === undefined ? {} : { manifest: absolutePath(manifest, process.cwd()) }),
