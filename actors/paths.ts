@@ -1,4 +1,5 @@
 import { JobError } from './errors.js';
+import { checkHost, hostOf, machineOf } from './host-place.js';
 
 /** What jobs may read and write. */
 export interface Allowed {
@@ -6,6 +7,8 @@ export interface Allowed {
   roots: readonly string[];
   /** Names in the configuration of rclone. */
   remotes: readonly string[];
+  /** Other machines, as jobs of type rsync name them. */
+  hosts: readonly string[];
 }
 
 /** `name:path`, of a remote that rclone has in its configuration. */
@@ -20,12 +23,17 @@ export function remoteOf(place: string): RemotePlace | null {
   return name === undefined || path === undefined ? null : { name, path };
 }
 
-/** Refuses what is neither an absolute path within the roots nor, for rclone, a place on an allowed remote. Links are looked at by the worker, on the disk. */
-export function checkPlace(field: string, place: string, type: string, { roots, remotes }: Allowed): void {
+/** Whether a place is not on this machine. */
+export const isRemote = (place: string): boolean => !place.startsWith('/');
+
+/** Refuses what is neither an absolute path within the roots nor a place on an allowed remote or host. Links are looked at by the worker, on the disk. */
+export function checkPlace(field: string, place: string, type: string, { roots, remotes, hosts }: Allowed): void {
   if (place.includes('\0')) throw new JobError('invalid_request', `${field}: a path cannot hold a NUL character.`, { field });
-  const isLocal = place.startsWith('/');
-  if (!isLocal && /^[^/]*:/.test(place)) checkRemote(field, place, type, remotes);
-  else if (!isLocal)
+  const isLocal = !isRemote(place);
+  if (!isLocal && /^[^/]*:/.test(place)) {
+    if (type === 'rclone') checkRemote(field, place, remotes);
+    else checkHost(field, place, hosts);
+  } else if (!isLocal)
     throw new JobError('path_not_allowed', `${field}: ${JSON.stringify(place)} is not an absolute path. Begin it with "/".`, { field });
   if (
     place
@@ -44,10 +52,8 @@ export function checkPlace(field: string, place: string, type: string, { roots, 
   }
 }
 
-function checkRemote(field: string, place: string, type: string, remotes: readonly string[]): void {
+function checkRemote(field: string, place: string, remotes: readonly string[]): void {
   const refused = (why: string) => new JobError('remote_not_allowed', `${field}: ${JSON.stringify(place)} ${why}`, { field, remotes });
-  if (type !== 'rclone')
-    throw refused(`names a remote, and jobs of type ${type} take none. Give an absolute path, as /home/me/photos, or use type "rclone".`);
   const remote = remoteOf(place);
   if (!remote) throw refused('is not taken: give a remote as name:path, with a name out of the configuration of rclone and nothing else.');
   if (remotes.includes(remote.name)) return;
@@ -61,13 +67,21 @@ export function isWithin(path: string, folder: string): boolean {
   return outer === '/' || inner === outer || inner.startsWith(`${outer}/`);
 }
 
-/** Whether one place is or holds the other. Places on two remotes do not, nor do one on a remote and a path. */
+/** Whether one place is or holds the other. Places on two machines do not, whatever their paths are. */
 export const overlaps = (a: string, b: string): boolean => isIn(a, b) || isIn(b, a);
 
 /** Whether a place is another one or lies in it. */
 export function isIn(place: string, holder: string): boolean {
-  const [inner, outer] = [remoteOf(place), remoteOf(holder)];
-  return inner?.name === outer?.name && isWithin(inner?.path ?? place, outer?.path ?? holder);
+  const [inner, outer] = [whereIs(place), whereIs(holder)];
+  return inner.name === outer.name && isWithin(inner.path, outer.path);
+}
+
+/** Whether two places are on this machine both, or on the same other one. */
+export const onOneMachine = (a: string, b: string): boolean => whereIs(a).name === whereIs(b).name;
+
+function whereIs(place: string): RemotePlace {
+  const host = hostOf(place);
+  return host ? { name: machineOf(host), path: host.path } : (remoteOf(place) ?? { name: '', path: place });
 }
 
 const plain = (path: string): string => {

@@ -1,6 +1,6 @@
 import { JobError } from './errors.js';
 import type { TransferOptions } from './job.js';
-import { checkPlace, isIn, overlaps, remoteOf, type Allowed } from './paths.js';
+import { checkPlace, isIn, isRemote, onOneMachine, overlaps, type Allowed } from './paths.js';
 import { askedMetadata } from './metadata.js';
 import type { CreateTransfer } from './requests.js';
 
@@ -10,15 +10,16 @@ export type Transfer = Pick<CreateTransfer, 'type' | 'source' | 'destination' | 
 /** What can be said of a transfer before anybody looks at a disk. */
 export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   const { type, source, destination, options } = transfer;
-  requireConfirmed(transfer);
   requireSomethingToCompare(options);
   if (type !== 'rsync' && (options.parallel ?? 1) > 1)
     throw refuse('options.parallel', 'it is for rsync. rclone copies several files at once by itself.');
   checkPlace('source', source, type, allowed);
   checkPlace('destination', destination, type, allowed);
+  requireConfirmed(transfer);
   checkOverlap(transfer);
   refuseGuardsOnRemotes(transfer);
   refuseMetadata(transfer);
+  refuseForHosts(transfer);
   checkMirror(transfer, allowed);
   checkManifest(transfer, allowed);
   if (options.listUnchanged && type !== 'rsync') throw refuse('options.listUnchanged', 'only rsync tells what it does not copy.');
@@ -27,7 +28,7 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
 function requireConfirmed({ source, destination, options: { deleteSource } }: Transfer): void {
   if (deleteSource.mode === 'never') return;
-  if (remoteOf(source) || remoteOf(destination)) {
+  if (isRemote(source) || isRemote(destination)) {
     throw refuse(
       'options.deleteSource.mode',
       'only between folders of this machine can each copy be proved. Give "never": copy, verify, then delete the source yourself.',
@@ -55,7 +56,7 @@ function checkManifest({ type, source, destination, options }: Transfer, allowed
   const { manifest, verify, deleteSource } = options;
   if (typeof manifest !== 'string') return;
   const field = 'options.manifest';
-  if (type !== 'rsync' || remoteOf(source) || remoteOf(destination)) throw refuse(field, 'it is for rsync between folders of one machine.');
+  if (type !== 'rsync' || isRemote(source) || isRemote(destination)) throw refuse(field, 'it is for rsync between folders of one machine.');
   if (deleteSource.mode !== 'never') throw refuse(field, 'the list of files of a move has the SHA-256 of each already. Leave it out.');
   if (verify !== 'checksum') throw refuse(field, 'it holds what is proved. Give verify "checksum" too.');
   checkPlace(field, manifest, type, allowed);
@@ -85,12 +86,30 @@ function targetOf({ source, destination }: Pick<Transfer, 'source' | 'destinatio
   return source.endsWith('/') ? destination : `${destination}/${name}`;
 }
 
-/** Guards look at disks. */
-function refuseGuardsOnRemotes({ source, destination, options }: Transfer): void {
-  if (!remoteOf(source) && !remoteOf(destination)) return;
-  for (const guard of ['requireMount', 'marker'] as const) {
-    if (options[guard]) throw refuse(`options.${guard}`, 'it is for copies between folders, not for remotes.');
+/** Guards look at the disks of this machine. */
+function refuseGuardsOnRemotes({ source, destination, options: { requireMount, marker } }: Transfer): void {
+  for (const [side, place] of [
+    ['source', source],
+    ['destination', destination],
+  ] as const) {
+    if (!isRemote(place)) continue;
+    if (requireMount === side || requireMount === 'both')
+      throw refuse('options.requireMount', `the ${side} is on another machine, whose disks nobody here can see.`);
+    if (marker?.[side]) throw refuse(`options.marker.${side}`, `the ${side} is on another machine, whose disks nobody here can see.`);
   }
+}
+
+/** What rsync cannot do with another machine. */
+function refuseForHosts({ type, source, destination, options }: Transfer): void {
+  if (type !== 'rsync') return;
+  if (isRemote(source) && isRemote(destination)) {
+    throw refuse(
+      'destination',
+      'rsync copies from or to another machine, not between two others. Give a path of this machine on one side.',
+    );
+  }
+  if (options.trash && isRemote(destination))
+    throw refuse('options.trash', 'it is a folder of this machine, and the destination is on another one.');
 }
 
 function refuseMetadata({ type, options }: Transfer): void {
@@ -114,7 +133,7 @@ function checkMirror({ type, source, destination, options }: Transfer, allowed: 
   }
   if (typeof trash !== 'string') return;
   checkPlace('options.trash', trash, type, allowed);
-  if (remoteOf(trash)?.name !== remoteOf(destination)?.name)
+  if (!onOneMachine(trash, destination))
     throw refuse('options.trash', `it must be on the same side as the destination ${destination}: files are moved there, not copied.`);
   for (const side of [source, destination]) {
     if (overlaps(trash, side)) throw refuse('options.trash', `it must neither hold ${side} nor lie in it. Choose a folder beside it.`);

@@ -45,6 +45,16 @@ export function provideBrowser() {
   run('sh', ['-c', install]);
 }
 
+/**
+ * The sshd of the specs, into `.tools`: it is not installed, so none is started by the system. With it comes
+ * what lets it run with users of a file of ours, and ssh where this machine has none.
+ */
+export function provideSshd() {
+  if (existsSync(path.join(toolsDir, 'sshd'))) return;
+  if (hasApt() && fetchFrom(OWN, 'sshd', ['openssh-server', 'libnss-wrapper'])) return;
+  say('no sshd: the specs of rsync over ssh will fail. They need apt, which fetches openssh-server and libnss-wrapper.');
+}
+
 const hasApt = () => ['apt-get', 'dpkg-deb'].every((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0);
 
 /** The sources that this machine is set up with. @type {Source} */
@@ -77,24 +87,24 @@ function configuredMirror() {
 
 /**
  * @param {Source} source
- * @param {keyof typeof ADVICE} name
+ * @param {import('../src/tools.js').ToolName} name
+ * @param {string[]} packages that hold it
  * @returns {boolean} whether the program is there now and runs
  */
-function fetchFrom(source, name) {
+function fetchFrom(source, name, packages = [name]) {
   mkdirSync(toolsDir, { recursive: true });
   const work = mkdtempSync(path.join(toolsDir, 'fetch-'));
   try {
     say(`fetching ${name} from ${source.label}`);
-    const packages = download(source, name, work);
     const unpacked = path.join(work, 'unpacked');
-    for (const file of packages) run('dpkg-deb', ['-x', file, unpacked]);
+    for (const file of download(source, packages, work)) run('dpkg-deb', ['-x', file, unpacked]);
     const target = path.join(toolsDir, name);
     rmSync(target, { recursive: true, force: true });
     renameSync(unpacked, target);
     const tool = findTool(name);
     say(
       tool
-        ? `${name} ${versionOf(tool)} is in ${path.relative(process.cwd(), tool.path)}`
+        ? `${name} ${versionOf(tool) ?? ''} is in ${path.relative(process.cwd(), tool.path)}`
         : `the ${name} of ${source.label} is too old or does not run here`,
     );
     return tool !== null;
@@ -107,13 +117,13 @@ function fetchFrom(source, name) {
 }
 
 /**
- * The package, with those that it needs and this machine has not. Of nats-server the
+ * The packages, with those that they need and this machine has not. Of nats-server the
  * package alone: it needs nothing, and what a newer suite says it needs would replace half a system.
  * @param {Source} source
- * @param {string} name
+ * @param {string[]} packages
  * @param {string} work
  */
-function download(source, name, work) {
+function download(source, packages, work) {
   for (const folder of ['lists/partial', 'cache/archives/partial']) mkdirSync(path.join(work, folder), { recursive: true });
   const settings = {
     'Dir::State': work,
@@ -132,9 +142,9 @@ function download(source, name, work) {
   }
   const options = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
   run('apt-get', ['-q', ...options, 'update']);
-  const install = ['install', '-y', '--download-only', '--reinstall', '--no-install-recommends', name];
+  const install = ['install', '-y', '--download-only', '--reinstall', '--no-install-recommends', ...packages];
   const archives = path.join(work, 'cache', 'archives');
   if (source.line === null) run('apt-get', ['-q', ...options, ...install]);
-  else run('sh', ['-c', 'cd "$1" && shift && exec apt-get "$@"', 'sh', archives, '-q', ...options, 'download', name]);
+  else run('sh', ['-c', 'cd "$1" && shift && exec apt-get "$@"', 'sh', archives, '-q', ...options, 'download', ...packages]);
   return readdirSync(archives).flatMap((file) => (file.endsWith('.deb') ? path.join(archives, file) : []));
 }

@@ -3,8 +3,9 @@ import { prepare, run, say } from './prepare.mjs';
 
 try {
   await prepare();
-  const { provideBrowser } = await import('./programs.mjs');
+  const { provideBrowser, provideSshd } = await import('./programs.mjs');
   provideBrowser();
+  provideSshd();
   try {
     run('npm', ['run', '--silent', 'check']);
   } finally {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { parseBandwidth, type Bandwidth } from '../actors/bandwidth.js';
 import { JobError } from '../actors/errors.js';
+import { HOST_LIST } from '../actors/host-place.js';
 import { NOTICE_EVENTS, webhookSchema, type NoticeEvent } from '../actors/notify.js';
 import { parseLabelLimits, type RunLimits } from '../actors/run-limits.js';
 import { DEFAULT_PREFIX } from './subjects.js';
@@ -49,6 +50,17 @@ export const SETTINGS = {
     .optional()
     .describe('remotes of rclone that jobs may read and write, "," between them'),
   RCLONE_CONFIG: text.describe('configuration file of rclone; none: its own, ~/.config/rclone/rclone.conf'),
+  HOSTS: z
+    .string()
+    .regex(HOST_LIST, 'hosts as jobs name them, "," between them: ada@nas.local (ssh), rsync://nas.local/photos (a module of a daemon)')
+    .optional()
+    .describe(
+      'other machines that rsync may read and write, "," between them: `ada@nas.local` by ssh, `rsync://nas.local/photos` for a module of a daemon',
+    ),
+  SSH_CONFIG: text.describe('configuration file of ssh (key, port, known hosts); none: its own, ~/.ssh/config'),
+  RSYNC_PASSWORDS: text.describe(
+    'file with passwords of rsync daemons, for nobody else to read: a line is an allowed host, a blank, its password',
+  ),
   PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/, 'letters, digits, "_" and "-", at most 32')
@@ -105,6 +117,9 @@ export type Config = Readonly<{
   roots: readonly string[];
   remotes: readonly string[];
   rcloneConfig: string;
+  hosts: readonly string[];
+  sshConfig: string | null;
+  rsyncPasswords: string | null;
   prefix: string;
   askTimeoutMs: number;
   leaseMs: number;
@@ -170,6 +185,9 @@ function relate(s: Settings): Config {
     roots: roots.map((root) => path.normalize(root)),
     remotes: s.REMOTES?.split(',') ?? [],
     rcloneConfig: path.resolve(s.RCLONE_CONFIG ?? path.join(homedir(), '.config', 'rclone', 'rclone.conf')),
+    hosts: s.HOSTS?.split(',') ?? [],
+    sshConfig: s.SSH_CONFIG === undefined ? null : path.resolve(s.SSH_CONFIG),
+    rsyncPasswords: s.RSYNC_PASSWORDS === undefined ? null : path.resolve(s.RSYNC_PASSWORDS),
     prefix: s.PREFIX,
     askTimeoutMs: s.ASK_TIMEOUT_MS,
     leaseMs: s.LEASE_MS,

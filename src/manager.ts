@@ -20,7 +20,16 @@ import { startJobService } from './nats/job-service.js';
 export interface ManagerOptions {
   config: Pick<
     Config,
-    'prefix' | 'askTimeoutMs' | 'leaseMs' | 'roots' | 'remotes' | 'limits' | 'bandwidth' | 'cleanupAfterSeconds' | 'cleanupEveryMs'
+    | 'prefix'
+    | 'askTimeoutMs'
+    | 'leaseMs'
+    | 'roots'
+    | 'remotes'
+    | 'hosts'
+    | 'limits'
+    | 'bandwidth'
+    | 'cleanupAfterSeconds'
+    | 'cleanupEveryMs'
   >;
   /** The manager's connection: it answers requests there. */
   nc: NatsConnection;
@@ -140,6 +149,7 @@ function managerInput(
       limits: config.limits,
       bandwidth: config.bandwidth,
       remotes: config.remotes,
+      hosts: config.hosts,
       leadLeaseMs: 1000,
       tickMs: 50,
       recordBytesMax: Math.min(LIMITS.recordBytes, maxPayload * JOURNAL_SHARE),

@@ -9,8 +9,8 @@ export interface Tool {
   env: Record<string, string>;
 }
 
-/** The programs, and the oldest version that will do (`null`: any). The browser is for the specs alone. */
-const OLDEST_VERSION = { 'nats-server': '2.10.0', rsync: null, rclone: null, chromium: null } as const;
+/** The programs, and the oldest version that will do (`null`: any). The browser and sshd are for the specs alone. */
+const OLDEST_VERSION = { 'nats-server': '2.10.0', rsync: null, rclone: null, ssh: null, chromium: null, sshd: null } as const;
 export type ToolName = keyof typeof OLDEST_VERSION;
 
 /** Set-up puts the programs here that it fetches, each unpacked in a folder of its own. */

@@ -32,6 +32,7 @@ export function bytesPerJob(jobs: number): number {
       remotes: [],
       bandwidth: bandwidthWatch.now(null, 0),
       bandwidthWatch,
+      hosts: [],
     };
     const view = { seq: () => 0, stats: () => ({}) };
     for (let index = 0; index < 1000; index += 1) {

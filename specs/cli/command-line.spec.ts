@@ -9,7 +9,7 @@ import { parseCommandArgs } from '../../src/cli/args.js';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { EXIT_CODES, exitCodeOfError } from '../../src/cli/exit-codes.js';
 import { flagOf } from '../../src/cli/context.js';
-import { absolutePath } from '../../src/cli/paths.js';
+import { absolutePath, placeOf } from '../../src/cli/paths.js';
 import { SETTINGS } from '../../src/config.js';
 import { MAIN, runCli } from './cli.js';
 
@@ -109,6 +109,20 @@ describe('paths become absolute and keep the meaning that they have to rsync', (
   test.each(['host:path', 'me@host:/path', 'rsync://host/module', ':sftp,host=h:/x'])('%s is a remote, and refused', (typed) => {
     expect(() => absolutePath(typed, '/')).toThrow(/remote/);
   });
+
+  test.each([
+    ['ada@nas:/photos', 'rsync', 'ada@nas:/photos'],
+    ['rsync://nas/photos/', 'rsync', 'rsync://nas/photos/'],
+    ['nas:/photos', 'rclone', 'nas:/photos'],
+    ['./nas:/photos', 'rsync', '/home/ada/nas:/photos'],
+  ])('%s of %s is %s', (typed, type, place) => expect(placeOf(typed, '/home/ada', type)).toBe(place));
+
+  test.each(['ada@nas:photos', 'nas::module', 'rsync://nas', '-oProxyCommand=x:/y'])(
+    '%s is no host of rsync, and what is one is said',
+    (typed) => {
+      expect(() => placeOf(typed, '/', 'rsync')).toThrow(/user@host:\/a\/path/);
+    },
+  );
 
   test('".." after a link leads where the disk says', async () => {
     await mkdir(path.join(folder, 'real/inner'), { recursive: true });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JobError, type ErrorCode } from '../../actors/errors.js';
+import { NOT_IN_NAMES } from '../../actors/job.js';
 import { JournalUnreadable } from '../../actors/journal.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson, parseRequest } from '../../actors/parse-request.js';
@@ -87,7 +88,9 @@ describe('a path', () => {
     ['good:photos', 'remote_not_allowed'],
     ['/mnt/a\0b', 'invalid_request'],
   ])('%j within /mnt and /media: %s', (path, code) => {
-    expect(codeOf(() => checkPlace('source', path, 'rsync', { roots: ['/mnt', '/media/'], remotes: ['good'] }))).toBe(code);
+    expect(codeOf(() => checkPlace('source', path, 'rsync', { roots: ['/mnt', '/media/'], remotes: ['good'], hosts: ['good'] }))).toBe(
+      code,
+    );
   });
 
   test.each<[string, ErrorCode | 'taken']>([
@@ -111,7 +114,7 @@ describe('a path', () => {
     ['good/x:photos', 'path_not_allowed'],
     ['good:a\0b', 'invalid_request'],
   ])('of rclone, %j with the remote good: %s', (path, code) => {
-    expect(codeOf(() => checkPlace('source', path, 'rclone', { roots: ['/mnt'], remotes: ['good'] }))).toBe(code);
+    expect(codeOf(() => checkPlace('source', path, 'rclone', { roots: ['/mnt'], remotes: ['good'], hosts: ['good'] }))).toBe(code);
   });
 
   test('of rclone is on an allowed remote or within the roots, whatever it is made of', () => {
@@ -122,7 +125,8 @@ describe('a path', () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
         const place = parts.join('');
-        const taken = codeOf(() => checkPlace('source', place, 'rclone', { roots: ['/mnt'], remotes: ['good'] })) === 'taken';
+        const taken =
+          codeOf(() => checkPlace('source', place, 'rclone', { roots: ['/mnt'], remotes: ['good'], hosts: ['good'] })) === 'taken';
         const isAllowed = place.startsWith('good:') || (place.startsWith('/') && isWithin(place, '/mnt'));
         expect(taken).toBe(
           isAllowed &&
@@ -136,6 +140,78 @@ describe('a path', () => {
       { numRuns: 1000 },
     );
   });
+
+  const ALLOWED = ['nas', 'ada@nas', 'ada@[fe80::1]', 'rsync://nas/photos', 'rsync://ada@nas:8730/photos'];
+  test.each<[string, ErrorCode | 'taken']>([
+    ['nas:/', 'taken'],
+    ['nas:/photos/', 'taken'],
+    ['ada@nas:/a:b', 'taken'],
+    ['ada@[fe80::1]:/photos', 'taken'],
+    ['rsync://nas/photos/', 'taken'],
+    ['rsync://ada@nas:8730/photos/2026/', 'taken'],
+    ["nas:/$(touch x)/`x` 'a'/", 'taken'],
+    ['NAS:/photos', 'remote_not_allowed'],
+    ['eve@nas:/photos', 'remote_not_allowed'],
+    ['nas:photos', 'remote_not_allowed'],
+    ['nas:', 'remote_not_allowed'],
+    ['nas::photos', 'remote_not_allowed'],
+    ['nas:://photos', 'remote_not_allowed'],
+    ['nas://photos', 'remote_not_allowed'],
+    ['rsync://nas/other/', 'remote_not_allowed'],
+    ['rsync://nas:873/photos/', 'remote_not_allowed'],
+    ['rsync://nas/photos', 'remote_not_allowed'],
+    ['rsync://nas', 'remote_not_allowed'],
+    ['rsync://nas/photos-/x', 'remote_not_allowed'],
+    ['-oProxyCommand=touch x:/y', 'remote_not_allowed'],
+    ['-oProxyCommand=x@nas:/y', 'remote_not_allowed'],
+    ['-e@nas:/y', 'remote_not_allowed'],
+    ['nas -oX=y:/z', 'remote_not_allowed'],
+    ['nas\n:/photos', 'remote_not_allowed'],
+    ['ada@eve@nas:/x', 'remote_not_allowed'],
+    ['ssh://nas/x', 'remote_not_allowed'],
+    ['nas:/photos/../x', 'path_not_allowed'],
+    ['rsync://nas/photos/..', 'path_not_allowed'],
+    ['rsync://nas/../photos/', 'remote_not_allowed'],
+    ['nas:/a\nb', 'path_not_allowed'],
+    ['nas:/a\u001b[31m', 'path_not_allowed'],
+    ['nas:/*', 'path_not_allowed'],
+    ['nas:/a?b', 'path_not_allowed'],
+    ['nas:/a[b', 'path_not_allowed'],
+    ['nas:/a\\b', 'path_not_allowed'],
+    ['nas:/a\0b', 'invalid_request'],
+  ])('of rsync, %j where some hosts are allowed: %s', (place, code) => {
+    expect(codeOf(() => checkPlace('source', place, 'rsync', { roots: ['/mnt'], remotes: ['nas'], hosts: ALLOWED }))).toBe(code);
+  });
+
+  test('of rsync is an allowed host and a path, or within the roots, whatever it is made of', () => {
+    const part = fc.oneof(
+      fc.constantFrom('nas', 'ada@', 'rsync://', 'photos', 'mnt', '/', ':', ',', '..', '-', '-e', '\n', '@', '*', '[', ']'),
+      fc.string({ unit: 'binary', maxLength: 3 }),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+        const place = parts.join('');
+        if (codeOf(() => checkPlace('source', place, 'rsync', { roots: ['/mnt'], remotes: ['nas'], hosts: ALLOWED })) !== 'taken') return;
+        const path = ALLOWED.map((host) => (host.includes('//') ? `${host}/` : `${host}:/`))
+          .filter((start) => place.startsWith(start))
+          .map((start) => place.slice(start.length - 1))[0];
+        expect(path !== undefined || isWithin(place, '/mnt')).toBe(true);
+        expect((path ?? '').search(NOT_IN_NAMES)).toBe(-1);
+        expect(place.split('/')).not.toContain('..');
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each([
+    ['ada@nas:/photos', 'NAS:/photos/2026', true],
+    ['ada@nas:/photos', 'eve@nas:/', true],
+    ['rsync://nas/photos/a', 'rsync://ada@NAS:873/photos/', true],
+    ['rsync://nas/photos/a', 'rsync://nas:8730/photos/', false],
+    ['rsync://nas/photos/', 'rsync://nas/music/', false],
+    ['ada@nas:/photos', 'ada@nas2:/photos', false],
+    ['ada@nas:/photos', '/photos', false],
+  ])('%s and %s are places that overlap: %s', (one, other, expected) => expect(overlaps(one, other)).toBe(expected));
 
   test('on a remote overlaps places on that remote only', () => {
     const parts = fc.array(fc.constantFrom('a', 'b', '.', ''), { maxLength: 3 }).map((list) => list.join('/'));

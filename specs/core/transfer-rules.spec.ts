@@ -9,7 +9,10 @@ import { checkTransfer, type Transfer } from '../../actors/transfer-rules.js';
 function refused(source: string, destination: string, options: object = {}, type = 'rsync'): string | null {
   const body = { type, source, destination, options };
   try {
-    checkTransfer({ roots: ['/mnt'], remotes: ['cloud'] }, parseRequest(createSchemaFor(body), body) as Transfer);
+    checkTransfer(
+      { roots: ['/mnt'], remotes: ['cloud'], hosts: ['ada@nas', 'rsync://nas/photos'] },
+      parseRequest(createSchemaFor(body), body) as Transfer,
+    );
     return null;
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
@@ -86,7 +89,8 @@ test.each<[string, string, object, string | null]>([
   ['cloud:a/', 'cloud:', {}, 'destination'],
   ['/mnt/a/', 'other:b', {}, 'destination'],
   ['/mnt/a/', 'cloud:b', { requireMount: 'both' }, 'options.requireMount'],
-  ['/mnt/a/', 'cloud:b', { marker: { source: 'x' } }, 'options.marker'],
+  ['/mnt/a/', 'cloud:b', { marker: { destination: 'x' } }, 'options.marker.destination'],
+  ['/mnt/a/', 'cloud:b', { marker: { source: 'x' } }, null],
   ['/mnt/a/', 'cloud:b', mirror, null],
   ['/mnt/a/', 'cloud:b', { ...mirror, trash: 'cloud:trash' }, null],
   ['/mnt/a/', 'cloud:b', { ...mirror, trash: 'cloud:b/trash' }, 'options.trash'],
@@ -102,4 +106,21 @@ test.each<[string, string, object, string | null]>([
 test('several rsyncs at once are for rsync alone', () => {
   expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 })).toBeNull();
   expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 }, 'rclone')).toBe('options.parallel');
+});
+
+test.each<[string, string, object, string | null]>([
+  ['/mnt/a/', 'ada@nas:/a/', {}, null],
+  ['rsync://nas/photos/', '/mnt/a/', mirror, null],
+  ['/mnt/a/', 'ada@nas:/a/', mirror, null],
+  ['/mnt/a/', 'ada@nas:/a/', { ...mirror, trash: '/mnt/trash' }, 'options.trash'],
+  ['ada@nas:/a/', '/mnt/a/', { ...mirror, trash: '/mnt/trash' }, null],
+  ['ada@nas:/a/', 'rsync://nas/photos/', {}, 'destination'],
+  ['ada@nas:/a/', 'ada@nas:/b/', {}, 'destination'],
+  ['ada@nas:/a/', '/mnt/a/', { deleteSource: { mode: 'per_file', confirmed: true } }, 'options.deleteSource.mode'],
+  ['/mnt/a/', 'ada@nas:/a/', { deleteSource: { mode: 'after_verify', confirmed: true } }, 'options.deleteSource.mode'],
+  ['/mnt/a/', 'ada@nas:/a/', { requireMount: 'source', marker: { source: 'disk' } }, null],
+  ['/mnt/a/', 'ada@nas:/a/', { requireMount: 'both' }, 'options.requireMount'],
+  ['/mnt/a/', 'ada@nas:/a/', { marker: { destination: 'disk' } }, 'options.marker.destination'],
+])('a copy of %s to %s with %j is refused for %s', (source, destination, options, field) => {
+  expect(refused(source, destination, options)).toBe(field);
 });

@@ -66,6 +66,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
         limits: { maxRunning: 0, labels: [] },
         remotes: [],
         bandwidth: 0,
+        hosts: [],
         leadLeaseMs: 1000,
         tickMs: 50,
         recordBytesMax: 1_000_000,

@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { JobError } from '../../actors/errors.js';
+import { hostOf } from '../../actors/host-place.js';
 import { remoteOf } from '../../actors/paths.js';
 
 /**
@@ -12,7 +13,7 @@ export function absolutePath(typed: string, cwd: string): string {
   if (/^[^/]*:/.test(typed)) {
     throw new JobError(
       'remote_not_allowed',
-      `${JSON.stringify(typed)} names a remote. With --type rclone an allowed one is taken, as name:path; otherwise give a folder of this machine; a local name with ":" in it is written ./${typed}.`,
+      `${JSON.stringify(typed)} names a remote in a form that is not taken: give user@host:/a/path or rsync://host/module/a/path, or name:path with --type rclone. A local name with ":" in it is written ./${typed}.`,
     );
   }
   const whole = path.isAbsolute(typed) ? typed : `${cwd}/${typed}`;
@@ -21,9 +22,9 @@ export function absolutePath(typed: string, cwd: string): string {
   return contents && resolved !== '/' ? `${resolved}/` : resolved;
 }
 
-/** A place of a job: for rclone also a remote, as `name:path`. The service says whether it is allowed. */
+/** A place of a job: also on a host, or for rclone on a remote. The service says whether it is allowed. */
 export const placeOf = (typed: string, cwd: string, type: string): string =>
-  type === 'rclone' && remoteOf(typed) ? typed : absolutePath(typed, cwd);
+  (type === 'rclone' ? remoteOf(typed) : hostOf(typed)) ? typed : absolutePath(typed, cwd);
 
 /** After a link ".." leads elsewhere than the text says: the disk is asked, as rsync would. */
 function withoutParentSteps(whole: string): string {

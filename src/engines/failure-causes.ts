@@ -5,6 +5,16 @@ const CAUSES = {
   disk_full: [false, 'Free space on the destination (or raise its quota), then retry the job: what was copied stays.'],
   destination_read_only: [false, 'Mount the destination writable, then retry the job.'],
   network: [true, 'Check that the network mount or the other machine can be reached. The job is tried again by itself.'],
+  host_key_refused: [
+    false,
+    'The key of the other machine is not the known one, or none is known. Compare it with the key on that machine ("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" there), then add it to the known hosts of the user that runs the worker ("ssh-keyscan HOST").',
+  ],
+  remote_engine_missing: [false, 'Install rsync on the other machine, for the user that the job names.'],
+  module_unknown: [false, 'The rsync daemon has no such module, or cannot use its folder: look at its rsyncd.conf and its log.'],
+  module_one_way: [
+    false,
+    'The rsync daemon lets this module only be read, or only be written: see "read only" and "write only" in its rsyncd.conf.',
+  ],
   remote_busy: [true, 'The service behind the remote refuses for now or has a fault of its own. The job is tried again by itself.'],
   io_error: [true, 'Check the disk and its cable (dmesg, smartctl). The job is tried again by itself.'],
   out_of_memory: [true, 'Free memory, or copy fewer files in one job.'],
@@ -17,7 +27,10 @@ const CAUSES = {
     false,
     'See whether "rclone listremotes" names the remote for the user that runs the worker, and whether TALLYMAN_RCLONE_CONFIG is that configuration.',
   ],
-  login_refused: [false, 'Correct the user, password, key or token of the remote ("rclone config"), then retry the job.'],
+  login_refused: [
+    false,
+    'Correct the user, password, key or token: of a remote with "rclone config", of ssh in its configuration (TALLYMAN_SSH_CONFIG), of an rsync daemon in TALLYMAN_RSYNC_PASSWORDS. Then retry the job.',
+  ],
   permission_denied: [
     false,
     'Give the user that runs the worker the right to read the source and to write the destination, then retry the job.',

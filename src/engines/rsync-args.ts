@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { hostOf } from '../../actors/host-place.js';
 import { EngineFailed, type TransferTask } from './engine.js';
 import { metadataArgs } from './rsync-metadata.js';
 import { mostParts, type Part } from './rsync-split.js';
@@ -167,13 +168,23 @@ export const listOf = (names: readonly (Buffer | string)[]): Buffer =>
     names.flatMap((name) => [Buffer.from('./'), typeof name === 'string' ? Buffer.from(name, 'latin1') : name, Buffer.from([0])]),
   );
 
-/** An absolute path can be taken neither for an option nor for a host. */
+/** One place as it is, without what is in it: whether it can be reached and is there. */
+export const lookArgs = (place: string): string[] => [
+  '--list-only',
+  ...COMMON,
+  // Of "folder/" the folder itself is listed, and nothing in it.
+  ...(place.endsWith('/') ? ['--exclude=/*'] : []),
+  '--',
+  place,
+];
+
+/** Neither an absolute path nor a place on a host can be taken for an option, and a path for no host. */
 function paths({ source, destination, only }: TransferTask): string[] {
   for (const [what, text] of [
     ['source', source],
     ['destination', destination],
   ] as const) {
-    if (path.isAbsolute(text) && !text.includes('\0')) continue;
+    if ((path.isAbsolute(text) || hostOf(text)) && !text.includes('\0')) continue;
     throw new EngineFailed({
       code: 'invalid_path',
       message: `The ${what} ${JSON.stringify(text)} is not an absolute path.`,
@@ -187,4 +198,4 @@ function paths({ source, destination, only }: TransferTask): string[] {
 
 /** The names of a list are relative to the source: then a source without a slash is not copied as a folder by itself. */
 export const asFolders = (source: string, destination: string): [string, string] =>
-  source.endsWith('/') ? [source, destination] : [`${source}/`, `${path.join(destination, path.basename(source))}/`];
+  source.endsWith('/') ? [source, destination] : [`${source}/`, `${destination.replace(/\/*$/, '/')}${path.basename(source)}/`];

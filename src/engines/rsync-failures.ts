@@ -4,6 +4,23 @@ import { CAUSE_OF_ERRNO, FailureCauses, type CauseCode } from './failure-causes.
 import type { ChildExit } from './process.js';
 import { unescapeName } from './rsync-output.js';
 
+/** What ssh, the shell of the other machine or a daemon say. */
+const BY_TEXT_OF_REMOTES: readonly (readonly [RegExp, CauseCode])[] = [
+  [/^Host key verification failed\.|^No \S+ host key is known for |REMOTE HOST IDENTIFICATION HAS CHANGED/, 'host_key_refused'],
+  [
+    /^(?:\S+: )?Permission denied \([\w,-]+\)|Too many authentication failures|^Load key "|^@ERROR: (?:auth failed|access denied)/,
+    'login_refused',
+  ],
+  [/rsync: (?:command )?not found|rsync: No such file or directory|Failed to exec /, 'remote_engine_missing'],
+  [/^@ERROR: (?:Unknown module|chroot failed|chdir failed|invalid )/, 'module_unknown'],
+  [/^@ERROR: max connections/, 'remote_busy'],
+  [/^(?:@?ERROR: )?module is (?:read|write) only/, 'module_one_way'],
+  [
+    /^ssh: (?:connect to host|Could not resolve hostname) |^(?:kex_exchange_identification|client_loop|ssh_dispatch_run_fatal|ssh_exchange_identification): |^Connection (?:closed|reset|timed out|to \S+ closed)|^Timeout, server |^rsync: getaddrinfo: /,
+    'network',
+  ],
+];
+
 const BY_TEXT: readonly (readonly [RegExp, CauseCode])[] = [
   [/^could not make way for /, 'destination_invalid'],
   [/^ERROR: destination must be a directory|^ERROR: cannot (?:stat|overwrite) destination|untrusted user/, 'destination_invalid'],
@@ -25,6 +42,9 @@ const BY_EXIT: Partial<Record<number, CauseCode>> = {
   25: 'delete_limit',
   30: 'network',
   35: 'network',
+  126: 'remote_engine_missing',
+  127: 'remote_engine_missing',
+  255: 'network',
 };
 
 const MEANINGS: Partial<Record<number, string>> = {
@@ -44,10 +64,18 @@ const MEANINGS: Partial<Record<number, string>> = {
   25: 'the limit of deletions was reached',
   30: 'timeout',
   35: 'timeout at connecting',
+  126: 'the other machine cannot run rsync',
+  127: 'the other machine has no rsync',
+  255: 'ssh failed',
 };
 
 /** `rsync: [role] what "path" failed: text (errno)` */
 const ERROR_LINE = /^rsync: \[(\w+)\] .*\((\d+)\)$/;
+/** What becomes of a connection whose other end has given up, for whatever cause. */
+const CONSEQUENCE =
+  /^rsync: (?:\[\w+\] )?(?:connection unexpectedly closed|(?:read|write) error: |(?:writefd_unbuffered|safe_read|safe_write) failed )/;
+const LOST = 'Connection closed before everything was done.';
+const CONNECTION_LOST: readonly (number | null)[] = [10, 12, 30, 255];
 const FAILED_FILE = /^rsync: \[\w+\] (?:send_files failed to open|read errors mapping|mkstemp|write failed on|rename) "/;
 
 /** Collects what rsync says on stderr and, at its end, says why it failed: errno and text first, exit code second. */
@@ -55,20 +83,25 @@ export class RsyncErrors {
   readonly #causes = new FailureCauses();
   /** How many single files could not be read or written; rsync's progress counts them as done. */
   failedFiles = 0;
+  /** Something was said that ends all, and not one file alone. */
+  #isExplained = false;
 
   add(line: string): void {
-    this.#causes.add(causeOfLine(line), line);
+    const cause = CONSEQUENCE.test(line) ? null : causeOfLine(line);
+    this.#causes.add(cause, line);
     if (FAILED_FILE.test(line)) this.failedFiles++;
+    else if (cause !== null) this.#isExplained = true;
   }
 
   /** The failure that the exit and the lines so far amount to. */
   failure(exit: ChildExit): JobFailure {
+    if (!this.#isExplained && this.failedFiles > 0 && CONNECTION_LOST.includes(exit.code)) this.add(LOST);
     return this.#causes.failure(`rsync ended with ${describe(exit)}.`, exit.code, causeOfExit(exit));
   }
 }
 
-/** The quoted path may hold anything; what stands behind it holds no quote. */
-const FILE_ERROR = /^rsync: \[(\w+)\] ([^"]*)"(\/.*)"\)?((?: failed)?: [^"]*\(\d+\))$/s;
+/** The quoted path may hold anything; what stands behind it holds no quote. A daemon names it from the module on, with "/" before it or without. */
+const FILE_ERROR = /^rsync: \[(\w+)\] ([^"]*)"(?:(\/.*)"|(.*)" \(in [^()"]+\))\)?((?: failed)?: [^"]*\(\d+\))$/s;
 /** A whole side is not there. */
 const SIDE_MISSING = /^(?:change_dir|link_stat) $/;
 /** Two names: the second is not needed. */
@@ -93,7 +126,8 @@ export function failedFileOf(line: string): FailedFile | null {
     return { inSource: false, path: unescapeName(other), isRelative: true, why: 'It did not arrive as it was sent.' };
   const match = FILE_ERROR.exec(line);
   if (!match) return null;
-  const [, role = '', what = '', quoted = '', tail = ''] = match;
+  const [, role = '', what = '', absolute, inModule = '', tail = ''] = match;
+  const quoted = absolute ?? `/${inModule.replace(/^\//, '')}`;
   if (SIDE_MISSING.test(what)) return null;
   const [first = ''] = TWO_NAMES.test(what) ? quoted.split('" -> "') : [quoted];
   return { inSource: role === 'sender', path: unescapeName(first), isRelative: false, why: what.replace(/[ (]+$/, '') + tail };
@@ -105,10 +139,15 @@ export function vanishedFileOf(line: string): string | null {
   return quoted === undefined ? null : unescapeName(quoted);
 }
 
+/** A look at a place found that it is not there, or may only be written. */
+export const saysNotThere = ({ code }: JobFailure): boolean => code === 'source_missing' || code === 'module_one_way';
+
 /** A line that tells of no failure that another line does not tell. */
 export const isHarmless = (line: string): boolean => HARMLESS.test(line);
 
 function causeOfLine(line: string): CauseCode | null {
+  const said = BY_TEXT_OF_REMOTES.find(([pattern]) => pattern.test(line))?.[1];
+  if (said) return said;
   const match = ERROR_LINE.exec(line);
   if (match) {
     const [, role, errno] = match;

@@ -1,14 +1,23 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { hostOf } from '../../actors/host-place.js';
 import type { TransferTask } from './engine.js';
 
 /** rsync's names are bytes. They are carried as latin1 text, a character for each byte. */
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
+/** The program at the other end names files by their paths there. */
+const pathThere = (place: string): string => hostOf(place)?.path ?? place;
 const trimmed = (folder: string): string => path.normalize(folder).replace(/(.)\/$/, '$1');
 
 /** Whether this source is copied as a folder. */
 export const isFolder = async (source: string): Promise<boolean> =>
-  source.endsWith('/') || (await lstat(source).catch(() => null))?.isDirectory() === true;
+  source.endsWith('/') || (path.isAbsolute(source) && (await lstat(source).catch(() => null))?.isDirectory() === true);
+
+/** A source that is one file, or may be one on another machine, is copied as a whole. */
+export async function withFolder(task: TransferTask): Promise<TransferTask> {
+  const { only: _only, ...whole } = task;
+  return (await isFolder(task.source)) ? task : whole;
+}
 
 /** Turns what rsync calls a file into its path relative to the source folder. */
 export class RsyncNames {
@@ -24,12 +33,12 @@ export class RsyncNames {
     const base = source.endsWith('/') ? '' : path.basename(source);
     this.#file = isFolder ? null : latin1(base);
     this.#prefix = base === '' || !isFolder || only ? '' : latin1(`${base}/`);
-    this.#source = latin1(trimmed(source));
-    this.#target = latin1(trimmed(path.join(destination, base)));
+    this.#source = latin1(trimmed(pathThere(source)));
+    this.#target = latin1(trimmed(path.join(pathThere(destination), base)));
   }
 
   static async of(task: TransferTask): Promise<RsyncNames> {
-    return new RsyncNames(task, await isFolder(task.source));
+    return new RsyncNames(task, hostOf(task.source) !== null || (await isFolder(task.source)));
   }
 
   /** Of a name as `%n` prints it, a folder's with its slash. */

@@ -1,3 +1,4 @@
+import type { ListedEntry } from './engine.js';
 /** What rsync prints on stdout, line by line, with the options of `rsync-args.ts`. */
 export type RsyncLine = ProgressLine | FileLine | StatLine | { kind: 'other' };
 
@@ -109,3 +110,8 @@ function parseStat(text: string): StatLine | null {
 /** rsync writes a control character, and a `\#` that is followed by three digits, as `\#` and the byte in three octal digits. */
 export const unescapeName = (latin1: string): string =>
   latin1.replace(/\\#([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+
+/** Equal on both sides. */
+export const isUntouched = (line: RsyncLine): boolean => line.kind === 'file' && line.change === '.' && line.flags.trim() === '';
+
+export const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };

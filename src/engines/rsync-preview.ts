@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import type { TransferOptions } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
+import { isRemote } from '../../actors/paths.js';
 import type { Preview } from '../answers.js';
 import type { Amount, Changes, EnginePreview } from './engine.js';
 import { unescapeName, type FileLine, type StatLine } from './rsync-output.js';
@@ -81,9 +82,9 @@ export class PreviewFound {
     else this.#skip.files++;
   }
 
-  /** rsync does not say how large a file is that it would delete. */
+  /** rsync does not say how large a file is that it would delete. On another machine it stays unknown. */
   async lookUpSizes(destination: string): Promise<void> {
-    if (!this.#deleted) return;
+    if (!this.#deleted || (isRemote(destination) && this.#deleted.length > 0)) return;
     let sum = 0;
     for (const [index, rawName] of this.#deleted.entries()) {
       const stats = await lstat(Buffer.concat([Buffer.from(`${destination}/`), Buffer.from(rawName, 'latin1')])).catch(() => null);

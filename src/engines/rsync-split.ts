@@ -1,3 +1,4 @@
+import { isRemote } from '../../actors/paths.js';
 import { LIMITS } from '../../actors/limits.js';
 import type { TransferTask } from './engine.js';
 import type { FileLine } from './rsync-output.js';
@@ -21,9 +22,11 @@ export interface Part extends TransferTask {
  * How many rsyncs may copy at once. rsync takes no limit below one KiB a second:
  * with less for each there are fewer of them. What one alone can tell is left to
  * one: which names are one file, what a trash took up, what was equal before.
+ * Another machine is asked by one, too: it may take so many logins at once and no more.
  */
-export function mostParts({ options, only }: TransferTask): number {
+export function mostParts({ source, destination, options, only }: TransferTask): number {
   const { parallel = 1, bandwidthLimit, trash, metadata, listUnchanged } = options;
+  if (isRemote(source) || isRemote(destination)) return 1;
   if (only || trash || metadata?.hardLinks || listUnchanged) return 1;
   return bandwidthLimit === 0 ? parallel : Math.min(parallel, Math.max(1, Math.floor(bandwidthLimit / 1024)));
 }

@@ -1,3 +1,4 @@
+import { hostOf } from '../../actors/host-place.js';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
@@ -8,6 +9,7 @@ import {
   type Engine,
   type EngineProbe,
   type ListedEntry,
+  type RemotesChecked,
   type Run,
   type TransferTask,
   type Transferred,
@@ -21,6 +23,7 @@ import {
   tellsChanges,
   listArgs,
   listOf,
+  lookArgs,
   lostArgs,
   partArgs,
   rootArgs,
@@ -29,9 +32,9 @@ import {
 } from './rsync-args.js';
 import { Compared } from './rsync-compared.js';
 import { LostMetadata, lostFlags, metadataArgs, requireCapable } from './rsync-metadata.js';
-import { RsyncErrors } from './rsync-failures.js';
+import { RsyncErrors, saysNotThere } from './rsync-failures.js';
 import { RsyncFiles, lookedAtAll } from './rsync-files.js';
-import { RsyncNames, isFolder } from './rsync-names.js';
+import { RsyncNames, isFolder, withFolder } from './rsync-names.js';
 import {
   BYTES,
   BYTES_TRANSFERRED,
@@ -43,10 +46,11 @@ import {
   totalOf,
   type Outcome,
 } from './rsync-outcome.js';
-import { parseLine, unglued, type RsyncLine, type StatLine } from './rsync-output.js';
+import { ENTRY_TYPES, isUntouched, parseLine, unglued, type RsyncLine, type StatLine } from './rsync-output.js';
 import { allAtOnce, partsOf } from './rsync-parallel.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
+import { remoteSideOf, wayTo, type RemoteAccess } from './rsync-remote.js';
 import { FilesToCopy, mostParts, type Part } from './rsync-split.js';
 import { INSTALL_RSYNC, probeRsync, versionText } from './rsync-version.js';
 
@@ -59,15 +63,16 @@ export interface RsyncOptions {
   leastListWeight?: number;
   /** Finds the program. Default: `findTool('rsync')`. */
   findRsync?: () => Tool | null;
+  /** What of other machines may be used, and how. Default: none. */
+  access?: RemoteAccess;
 }
 
-/** The engine that runs rsync between two local paths. */
+/** The engine that runs rsync between two paths, of which one may be on another machine. */
 export function createRsyncEngine(options: RsyncOptions): Engine {
   return new RsyncEngine(options);
 }
 
 type Copied = Outcome & { warnings: string[] };
-
 interface Listener {
   onLine: (line: RsyncLine, text: string, raw: Buffer) => void;
   onError?: (errors: RsyncErrors, raw: Buffer) => void;
@@ -87,6 +92,16 @@ class RsyncEngine implements Engine {
 
   probe(): Promise<EngineProbe> {
     return probeRsync(this.#find());
+  }
+
+  async checkRemotes(task: TransferTask, run: Run): Promise<RemotesChecked> {
+    const [place, host] = [hostOf(task.source) ? task.source : task.destination, remoteSideOf(task)?.host ?? ''];
+    const { exit, errors } = await this.#run(lookArgs(place), task, run, { onLine: () => undefined });
+    const failure = exit.code === 0 ? null : errors.failure(exit);
+    // A destination may be made by the copy.
+    if (failure && !(place === task.destination && saysNotThere(failure))) throw new EngineFailed(failure);
+    run.log('info', 'worker', `${host} can be reached. How much room there is, it does not tell.`);
+    return { freeBytes: null };
   }
 
   async count(given: TransferTask, run: Run): Promise<Counted> {
@@ -126,7 +141,8 @@ class RsyncEngine implements Engine {
     const failure = exit.code === 0 || exit.code === VANISHED ? null : errors.failure(exit);
     if (failure && !outcome.stats.has(FILES)) throw new EngineFailed(failure);
     await found.lookUpSizes(task.destination);
-    const command = [this.#find()?.path ?? 'rsync', ...transferArgs({ ...task, jobId: 'JOB', attempt: 1 })];
+    const { args } = await wayTo(task, this.#options.access);
+    const command = [this.#find()?.path ?? 'rsync', ...args, ...transferArgs({ ...task, jobId: 'JOB', attempt: 1 })];
     return { ...found.preview(totalOf(outcome, FILES)), command, failure };
   }
 
@@ -243,8 +259,11 @@ class RsyncEngine implements Engine {
     return { ...outcome, warnings: files.warnings };
   }
 
-  async #run(args: string[], task: TransferTask & Partial<Part>, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
-    const tool = this.#require();
+  async #run(ownArgs: string[], task: TransferTask & Partial<Part>, run: Run, { onLine, onError, checksums }: Listener): Promise<Outcome> {
+    const rsync = this.#require();
+    const way = await wayTo(task, this.#options.access);
+    const args = [...way.args, ...ownArgs];
+    const tool = { ...rsync, env: { ...rsync.env, ...way.env } };
     sayCommand(run, tool, args);
     const errors = new RsyncErrors();
     const stats = new Map<string, StatLine>();
@@ -278,13 +297,4 @@ class RsyncEngine implements Engine {
   #find(): Tool | null {
     return (this.#options.findRsync ?? (() => findTool('rsync')))();
   }
-}
-
-const isUntouched = (line: RsyncLine): boolean => line.kind === 'file' && line.change === '.' && line.flags.trim() === '';
-const ENTRY_TYPES: Record<string, ListedEntry['type']> = { f: 'file', L: 'link', d: 'folder' };
-
-/** A source that is one file is copied as a whole. */
-async function withFolder(task: TransferTask): Promise<TransferTask> {
-  const { only: _only, ...whole } = task;
-  return (await isFolder(task.source)) ? task : whole;
 }

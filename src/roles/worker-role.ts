@@ -34,8 +34,9 @@ export async function startWorkerRole(config: Config, login: NatsLogin): Promise
 }
 
 /** rsync in any case, so that its jobs fail with what to do. Jobs for rclone are left to a worker that has it. */
-async function enginesFor({ rcloneConfig, remotes }: Config, markers: Markers): Promise<Engine[]> {
-  const [rsync, rclone] = [createRsyncEngine({ markers }), createRcloneEngine({ markers, configFile: rcloneConfig, remotes })];
+async function enginesFor(config: Config, markers: Markers): Promise<Engine[]> {
+  const rsync = createRsyncEngine({ markers, access: config });
+  const rclone = createRcloneEngine({ markers, configFile: config.rcloneConfig, remotes: config.remotes });
   const found: Engine[] = [];
   for (const engine of [rsync, rclone]) {
     const probe = await engine.probe();

@@ -1,24 +1,27 @@
 import { opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Job, PreviewLimits } from '../../actors/job.js';
+import { isRemote } from '../../actors/paths.js';
 import type { Agreed, Seen } from '../../actors/seen.js';
 import { EngineFailed, type Amount, type Changes, type TransferTask } from '../engines/engine.js';
 import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
 import { number } from './number.js';
-import { failed, type RealPaths } from './preflight.js';
+import { failed, type LocalSides } from './preflight.js';
 import { SIDES, seenHere, type Side } from './seen.js';
 
 const MOUNT_ADVICE =
   'Mount the disk, then retry the job. If the files are meant to be there without a mount, make a new job without this guard.';
 
 /** Looks whether the two sides are the disks that are meant. Rejects with `EngineFailed` before anything is touched. Answers what to say of it. */
-export async function checkGuards(task: TransferTask, paths: RealPaths, seen: Seen | null): Promise<string[]> {
+export async function checkGuards(task: TransferTask, paths: LocalSides, seen: Seen | null): Promise<string[]> {
   const { requireMount, marker, deleteExtraneous, compareOnly } = task.options;
   const said: string[] = [];
   const others: OtherDisk[] = [];
   const sides = { source: paths.source, destination: paths.existing };
   for (const side of SIDES) {
-    const { mount, id: now } = await diskOf(sides[side]);
+    const there = sides[side];
+    if (there === null) continue;
+    const { mount, id: now } = await diskOf(there);
     if (mount !== null) said.push(`The ${side} is on the disk that is mounted at ${mount}.`);
     else if (requireMount === side || requireMount === 'both') throw notMounted(side, task[side]);
     const before = seenHere(seen)?.[side];
@@ -27,7 +30,7 @@ export async function checkGuards(task: TransferTask, paths: RealPaths, seen: Se
     if (name) await requireMarker(side, await rootOf(task, side), name);
   }
   if (others.length > 0 && task.options.otherDisk !== 'allow') throw otherDisk(task, others);
-  if (deleteExtraneous && !compareOnly && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
+  if (deleteExtraneous && !compareOnly && paths.source !== null && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
   return said;
 }
 
@@ -102,7 +105,7 @@ async function requireMarker(side: Side, folder: string, name: string): Promise<
 
 /** The folder that a marker is looked for in: where one file is copied, the one that holds it. */
 async function rootOf({ source, destination }: TransferTask, side: Side): Promise<string> {
-  const isFolder = async (file: string) => (await stat(file).catch(() => null))?.isDirectory() ?? false;
+  const isFolder = async (file: string) => (isRemote(file) || (await stat(file).catch(() => null))?.isDirectory()) ?? false;
   if (side === 'source') return (await isFolder(source)) ? source : path.dirname(source);
   const isNewName = !destination.endsWith('/') && !(await isFolder(source)) && !(await isFolder(destination));
   return isNewName ? path.dirname(destination) : destination;

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, lstat, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { JobFailure } from '../../actors/job.js';
-import { isWithin, overlaps } from '../../actors/paths.js';
+import { isRemote, isWithin, overlaps } from '../../actors/paths.js';
 import { EngineFailed, type TransferTask } from '../engines/engine.js';
 
 /** Where a transfer really reads and writes: every symbolic link resolved. */
@@ -13,6 +13,9 @@ export interface RealPaths {
   /** The folder of the destination that exists already. */
   existing: string;
 }
+
+/** The same of a transfer of which a side is on another machine; null there. */
+export type LocalSides = { [Path in keyof RealPaths]: RealPaths[Path] | null };
 
 /** Looks at both sides before anything runs. Rejects with `EngineFailed` that names what is wrong and what to do. */
 export async function checkPaths(
@@ -69,16 +72,16 @@ export async function checkDestination(
 }
 
 /** The folder for what a mirror deletes, links resolved: within the roots, and apart from both sides. */
-export async function checkTrash({ options }: Pick<TransferTask, 'options'>, paths: RealPaths, roots: readonly string[]): Promise<void> {
+export async function checkTrash({ options }: Pick<TransferTask, 'options'>, paths: LocalSides, roots: readonly string[]): Promise<void> {
   const { trash } = options;
-  if (!options.deleteExtraneous || !trash) return;
+  if (!options.deleteExtraneous || !trash || isRemote(trash)) return;
   refuseOddPath(trash);
   const { folder, rest } = await resolveDestination(`${trash}/`);
   const real = path.join(folder, rest);
   requireRoot(trash, real, await realRootsOf(roots));
   await requireAccess(folder, constants.W_OK | constants.X_OK, 'write');
-  const side = [paths.source, paths.target].find((other) => overlaps(real, other));
-  if (side !== undefined)
+  const side = [paths.source, paths.target].find((other) => other !== null && overlaps(real, other));
+  if (typeof side === 'string')
     throw failed('path_not_allowed', `The trash ${trash} holds ${side} or lies in it.`, 'Choose a folder beside source and destination.');
 }
 

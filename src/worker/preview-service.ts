@@ -4,7 +4,6 @@ import { JobError } from '../../actors/errors.js';
 import type { JobFailure } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson, parseRequest } from '../../actors/parse-request.js';
-import { remoteOf } from '../../actors/paths.js';
 import { PREVIEW_MS, makePreviewId } from '../../actors/preview-id.js';
 import { previewSchemaFor } from '../../actors/requests.js';
 import { checkTransfer, type Transfer } from '../../actors/transfer-rules.js';
@@ -19,10 +18,9 @@ import { respondError, type WriteLog } from '../nats/respond.js';
 import { packageVersion } from '../package-root.js';
 import { shellText } from '../shell-text.js';
 import { HEADERS, subjectsOf } from '../subjects.js';
-import { checkSpace } from './free-space.js';
 import { checkChanges, checkGuards, previewLimitsOf } from './guards.js';
 import { Places } from './places.js';
-import { checkPaths, checkTrash } from './preflight.js';
+import { checkTrash } from './preflight.js';
 
 export interface PreviewServiceOptions {
   nc: NatsConnection;
@@ -31,6 +29,8 @@ export interface PreviewServiceOptions {
   engines: ReadonlyMap<string, Engine>;
   roots: readonly string[];
   remotes: readonly string[];
+  /** Other machines, as jobs of type rsync name them. */
+  hosts: readonly string[];
   keeper: Pick<Keeper, 'extend' | 'forget'>;
   writeLog: WriteLog;
 }
@@ -78,31 +78,31 @@ export async function startPreviewService(options: PreviewServiceOptions): Promi
 }
 
 async function makePreview(msg: ServiceMsg, signal: AbortSignal, options: PreviewServiceOptions): Promise<Preview> {
-  const { engines, roots, remotes, keeper } = options;
+  const { engines, roots, remotes, hosts, keeper } = options;
   const transfer = await transferOf(parseJson(msg.string()), options);
   const engine = engines.get(transfer.type);
   if (!engine?.preview) {
     throw new JobError('invalid_request', `type: there are no previews of jobs of type ${transfer.type}.`, { field: 'type' });
   }
-  checkTransfer({ roots, remotes }, transfer);
+  checkTransfer({ roots, remotes, hosts }, transfer);
   const probe = await engine.probe();
   if (!probe.found) throw new JobError('unavailable', `This worker has no ${transfer.type}. ${probe.advice}`);
   const { source, destination } = transfer;
   const task: TransferTask = { jobId: `preview-${randomUUID()}`, attempt: 1, source, destination, options: transfer.options };
-  const paths = remoteOf(source) || remoteOf(destination) ? null : await checkPaths(task, roots);
   const name = attemptName(task);
   // Should this worker hang, its keeper ends the child, a good while after the longest that it may take.
   keeper.extend(name, 2 * LIMITS.askTimeoutMsMax);
   try {
-    const places = paths ? null : await Places.check(task, engine, roots, null, runOf(signal));
+    const places = await Places.look(task, engine, roots, runOf(signal));
     const found = await engine.preview(task, runOf(signal));
     const { changes, failure, ...shown } = found;
     const bytes = changes.create.bytes + changes.change.bytes;
     const findings = await findingsOf([
       () => (failure ? Promise.reject(new EngineFailed(failure)) : Promise.resolve()),
-      ...(paths ? [() => checkTrash(task, paths, roots), () => checkGuards(task, paths, null)] : []),
+      () => checkTrash(task, places.local, roots),
+      () => checkGuards(task, places.local, null),
       () => checkChanges(task, changes),
-      () => (paths ? checkSpace(paths, bytes, signal) : places?.requireSpace(bytes, signal)),
+      () => places.requireSpace(bytes, signal),
     ]);
     return { ...idOf(transfer, found), ...shown, commandText: shellText(shown.command), findings };
   } finally {
@@ -168,6 +168,9 @@ function explain(error: unknown): unknown {
     );
   }
   if (!(error instanceof EngineFailed)) return error;
-  const { code, message, advice } = error.failure;
-  return new JobError(code === 'path_not_allowed' ? code : 'invalid_request', `${message} ${advice ?? ''}`.trim(), { reason: code });
+  const { code, message, advice, retriable } = error.failure;
+  const isRefusal = code === 'path_not_allowed' || code === 'remote_not_allowed';
+  return new JobError(isRefusal ? code : retriable ? 'unavailable' : 'invalid_request', `${message} ${advice ?? ''}`.trim(), {
+    reason: code,
+  });
 }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Job } from '../../actors/job.js';
 import type { Seen } from '../../actors/seen.js';
-import { remoteOf } from '../../actors/paths.js';
+import { isRemote } from '../../actors/paths.js';
 import type { Amount } from '../engines/engine.js';
 import { SYSTEM, diskOf, isSameDisk } from './disk.js';
 
@@ -20,7 +20,7 @@ export async function lookAtSides({ source, destination }: Pick<Job, Side>): Pro
 }
 
 async function idOf(place: string | null): Promise<string | null> {
-  if (place === null || remoteOf(place) !== null) return null;
+  if (place === null || isRemote(place)) return null;
   const disk = await diskOf(await nearest(place)).catch(() => null);
   return disk && disk.id;
 }

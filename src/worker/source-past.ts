@@ -4,7 +4,7 @@ import { lstat, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Deletion, Job } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
-import { remoteOf } from '../../actors/paths.js';
+import { isRemote } from '../../actors/paths.js';
 import type { AttemptId } from '../../actors/worker.js';
 import type { Answers } from '../answers.js';
 import { bytesOf, type FileRecord } from '../file-record.js';
@@ -77,7 +77,7 @@ async function* recordsOf(client: PastClient, id: string, attempt: number): Asyn
 }
 
 async function isGone({ source }: PastJob, name: string): Promise<boolean> {
-  if (source === null || remoteOf(source) !== null) return false;
+  if (source === null || isRemote(source)) return false;
   const folder = /\/\.?$/.test(source) ? source : path.dirname(source);
   const file = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name.replace(/\/$/, ''), 'latin1')]);
   return lstat(file).then(

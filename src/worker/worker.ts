@@ -89,6 +89,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     engines: tools.engines,
     roots: config.roots,
     remotes: config.remotes,
+    hosts: config.hosts,
     keeper,
     writeLog: (message, details) => {
       console.error(message, details);

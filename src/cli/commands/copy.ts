@@ -29,6 +29,7 @@ export const copy: Command = {
     ['tallyman copy --manifest /mnt/backup/photos.sha256 ~/photos/ /mnt/backup/photos/', 'compares, and writes down what it proved'],
     ['tallyman copy --dry-run ~/photos/ /mnt/backup/photos/', 'shows what would be done'],
     ['tallyman copy --mirror --max-delete 100 ~/photos/ /mnt/backup/photos/', 'deletes there what is here no more, after a yes'],
+    ['tallyman copy ada@nas:/photos/ /mnt/backup/photos/', 'from another machine, over ssh, that TALLYMAN_HOSTS allows'],
     ['tallyman copy --type rclone ~/photos/ cloud:photos', 'to a remote that rclone has in its configuration'],
     ['id=$(tallyman copy --detach ~/photos/ /mnt/backup/photos/)', 'only makes the job'],
   ],

@@ -43,6 +43,7 @@ export const doctor: Command = {
     const findings = [
       ...programs(context),
       ...(await remotes(context)),
+      ...(await hosts(context)),
       ...(await rootFolders(context)),
       ...(await dataFolder(context)),
       ...(await service(context)),
@@ -103,6 +104,36 @@ async function remotes({ config }: Context): Promise<Finding[]> {
       advice: 'Make it with "rclone config", leave it out of TALLYMAN_REMOTES, or name another file in TALLYMAN_RCLONE_CONFIG.',
     };
   });
+}
+
+/** Allowed hosts, and what it takes to get there. Nothing is asked of the hosts themselves. */
+async function hosts({ config }: Context): Promise<Finding[]> {
+  const isDaemon = (host: string) => host.startsWith('rsync://');
+  const ssh = findTool('ssh');
+  const findings = config.hosts.map((host): Finding => {
+    if (isDaemon(host)) return { name: 'host', level: 'ok', message: `${host} is allowed, a module of an rsync daemon` };
+    if (ssh) return { name: 'host', level: 'ok', message: `${host} is allowed, by ${ssh.path}` };
+    return {
+      name: 'host',
+      level: 'problem',
+      message: `${host} is allowed, but there is no ssh to get there`,
+      advice: 'Install it: "apt-get install openssh-client".',
+    };
+  });
+  const files = [
+    ['TALLYMAN_SSH_CONFIG', config.sshConfig],
+    ['TALLYMAN_RSYNC_PASSWORDS', config.rsyncPasswords],
+  ] as const;
+  for (const [setting, file] of files) {
+    const isReadable =
+      file === null ||
+      (await access(file, constants.R_OK).then(
+        () => true,
+        () => false,
+      ));
+    if (!isReadable) findings.push({ name: 'host', level: 'warning', message: `${file} (${setting}) cannot be read` });
+  }
+  return findings;
 }
 
 async function rootFolders({ config }: Context): Promise<Finding[]> {
