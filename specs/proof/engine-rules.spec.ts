@@ -237,7 +237,7 @@ it('rule 13: exit 11 has at least three meanings (disk full, permission, missing
 it('rule 14: exit 30 is a network timeout, since --stop-after and --stop-at, which end the same, are never given', async () => {
   const { folder, at, task } = await sides();
   const silent = await scriptTool(
-    `echo "$@" >> '${folder}/args'; exec '${rsync.path}' --timeout=1 -e "sh -c 'sleep 2' --" host:/x '${folder}/y'`,
+    `echo "$@" >> '${folder}/args'; exec '${rsync.path}' --timeout=1 -e "sh -c 'cat >/dev/null' --" host:/x '${folder}/y'`,
   );
   expect(await failureOf(copy(rsyncEngine(silent), task))).toMatchObject({ code: 'network', exitCode: 30, retriable: true });
   await failureOf(rsyncEngine(silent).transfer(task, { filesTotal: 1, bytesTotal: 7 }, new Bench()));
