@@ -94,7 +94,7 @@ it('A second worker takes the job over only when nothing of the first runs any m
   await expect.poll(() => processesOf(job), { timeout: 20_000 }).not.toEqual([]);
   first.suspend();
   const second = await WorkerProcess.start({ nats: service.nats, settings: { TALLYMAN_DATA: at('another machine') } });
-  for await (const { jobs } of service.client.watch({ ids: [job.id] })) if (jobs.some(({ attempt }) => attempt === 2)) break;
+  for await (const { jobs } of service.client.watch({ ids: [job.id] })) if (jobs.some(({ attempt }) => attempt > 1)) break;
   expect(await findLeftovers({ attempt: `${job.id}/1` })).toEqual([]);
   first.wake();
   await completes(job, before);
