@@ -15,11 +15,14 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { rmSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { transferOptionsSchema } from '../../actors/job.js';
 import { EngineStopped, type ListedEntry } from '../../src/engines/engine.js';
+import { identityOf } from '../../src/worker/file-proof.js';
+import { FolderWalk } from '../../src/worker/folder.js';
+import { SeveralNames } from '../../src/worker/several-names.js';
 import { SourceDeletion, type DeletionRun } from '../../src/worker/source-deletion.js';
 import { listSource } from '../../src/worker/source-list.js';
 import { failureOf } from '../engines/bench.js';
@@ -330,6 +333,58 @@ describe('Deleting a source', () => {
     const deletion = new SourceDeletion(await listed(source, target));
     expect((await failureOf(deletion.proveAll(1, new Told()))).message).toContain('one and the same file');
     await deletion.close();
+  });
+
+  describe('of a file with several names', () => {
+    async function severalNames() {
+      const { source, target } = await twoSides({ a: 'content' });
+      for (const name of ['b', 'c']) {
+        await link(path.join(source, 'a'), path.join(source, name));
+        await cp(path.join(target, 'a'), path.join(target, name), { preserveTimestamps: true });
+      }
+      return { source, deletion: new SourceDeletion(await listed(source, target)) };
+    }
+
+    it('deletes every name, at the end', async () => {
+      const { source, deletion } = await severalNames();
+      await deletion.proveAll(1, new Told());
+      await deletion.deleteProved(new Told());
+      await deletion.close();
+      expect([deletion.deletion.filesDeleted, await readdir(source)]).toEqual([3, []]);
+    });
+
+    it('deletes every name, file by file', async () => {
+      const { source, deletion } = await severalNames();
+      // As large as a batch, so that the second name is proved after the first is gone.
+      for (const file of deletion.list.files) file.bytes = 64 * 1024 * 1024;
+      await deletion.proveAndDelete(1, new Told());
+      await deletion.close();
+      expect([deletion.deletion.filesDeleted, await readdir(source)]).toEqual([3, []]);
+    });
+
+    it('knows a write in the very moment of a deletion', async () => {
+      const { source } = await severalNames();
+      const walk = new FolderWalk(source);
+      const stats = await lstat(path.join(source, 'a'), { bigint: true });
+      await appendFile(path.join(source, 'b'), 'more');
+      const names = new SeveralNames();
+      await names.unlink(await walk.holderOf('a'), identityOf(stats), stats);
+      await walk.close();
+      expect([names.identityOf(identityOf(stats)), await readdir(source)]).toEqual([identityOf(stats), ['b', 'c']]);
+    });
+
+    it.each(['tell', 'announce'])('keeps the names that are left when somebody writes to it before %s', async (moment) => {
+      const { source, deletion } = await severalNames();
+      const run = new Told();
+      await deletion.proveAll(1, run);
+      run.before = (what) => {
+        if (what === moment) appendFileSync(path.join(source, 'c'), 'more');
+      };
+      await deletion.deleteProved(run);
+      await deletion.close();
+      const left = await readdir(source);
+      expect([deletion.deletion.filesDeleted, left]).toEqual(moment === 'tell' ? [1, ['b', 'c']] : [0, ['a', 'b', 'c']]);
+    });
   });
 
   it('takes no file that was changed back to its old times', async () => {

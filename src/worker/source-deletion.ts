@@ -1,10 +1,11 @@
-import { lstat, rmdir, unlink } from 'node:fs/promises';
+import { lstat, rmdir } from 'node:fs/promises';
 import type { Deletion, Progress, Verification } from '../../actors/job.js';
 import { EngineStopped } from '../engines/engine.js';
 import { identityOf, proveFile, proveLink, type Identity, type Place, type Proof } from './file-proof.js';
 import { announcement, folderAnnouncement, type Announced } from './announcement.js';
 import { FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
+import { SeveralNames } from './several-names.js';
 import { showPath } from '../show-path.js';
 import type { SourceFile, SourceList } from './source-list.js';
 import { writeThrough } from './write-through.js';
@@ -46,6 +47,7 @@ export class SourceDeletion {
   #run: DeletionRun = NO_RUN;
   readonly #source: FolderWalk;
   readonly #copy: FolderWalk;
+  readonly #names = new SeveralNames();
   #proved: Proved[] = [];
   #kept = new Map<string, number>();
   #gone = 0;
@@ -96,8 +98,7 @@ export class SourceDeletion {
   /** Deletes what `proveAll` has proved. */
   async deleteProved(run: DeletionRun): Promise<void> {
     this.#run = run;
-    const proved = this.#proved;
-    for (let at = 0; at < proved.length; at += BATCH_FILES) await this.#delete(proved.slice(at, at + BATCH_FILES));
+    for (let at = 0; at < this.#proved.length; at += BATCH_FILES) await this.#delete(this.#proved.slice(at, at + BATCH_FILES));
   }
 
   /** Proves and deletes file by file; what is not proved stays, and the job fails in the end for it. */
@@ -172,7 +173,7 @@ export class SourceDeletion {
           currentFile: showPath(file.path),
         });
       };
-      return await proveFile(source, copy, file.identity, { signal, onBytes });
+      return await proveFile(source, copy, this.#names.identityOf(file.identity), { signal, onBytes });
     } catch (error) {
       this.#stopIfAsked();
       const { code } = error as NodeJS.ErrnoException;
@@ -214,13 +215,14 @@ export class SourceDeletion {
     const place = await this.#copyOf(file).catch(() => null);
     try {
       const source = await this.#source.holderOf(file.path);
-      const [now, there] = await Promise.all([identityAt(source), place && identityAt(place)]);
-      const changed = now === file.identity ? there !== copy && 'its copy changed or went away' : 'it changed';
+      const [now, there] = await Promise.all([lstat(source.folder.at(source.name), { bigint: true }), place && identityAt(place)]);
+      const isChanged = identityOf(now) !== this.#names.identityOf(file.identity);
+      const changed = isChanged ? 'it changed' : there !== copy && 'its copy changed or went away';
       if (changed) {
         this.#keep(file, `${changed} after it was proved`);
         return;
       }
-      await unlink(source.folder.at(source.name));
+      await this.#names.unlink(source, file.identity, now);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error;
