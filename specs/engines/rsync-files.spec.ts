@@ -146,7 +146,8 @@ describe('what rsync tells of files', () => {
 
   it('names what could not be written, also where rsync names a file of its own', async () => {
     const { source, destination } = await sides();
-    for (const name of ['fine', 'shut/a', `shut/${'y'.repeat(255)}`, 'shut/\u202eb']) await writeOldFile(path.join(source, name), name);
+    for (const name of ['fine', 'shut/a', 'shut/.hidden', `shut/${'y'.repeat(255)}`, 'shut/\u202eb'])
+      await writeOldFile(path.join(source, name), name);
     for (const folder of [path.join(source, 'shut'), path.join(destination, 'shut')]) {
       await mkdir(folder, { recursive: true });
       await chmod(folder, 0o555);
@@ -154,7 +155,7 @@ describe('what rsync tells of files', () => {
     const run = new Bench();
     const failure = await failureOf(copy(await asUser(), makeTask(`${source}/`, `${destination}/`), run));
     const files = namesOf(run.files, 'failed').filter((name) => name.startsWith('shut/'));
-    expect(files).toEqual(['shut/a', 'shut/\u00e2\u0080\u00aeb', `shut/${'y'.repeat(255)}`].sort());
+    expect(files).toEqual(['shut/.hidden', 'shut/a', 'shut/\u00e2\u0080\u00aeb', `shut/${'y'.repeat(255)}`].sort());
     expect(namesOf(run.files, 'transferred')).toEqual(['fine']);
     expect(failure.filesFailed).toBe(namesOf(run.files, 'failed').length);
   });

@@ -37,6 +37,8 @@ export type EngineProbe = { found: true; program: string; version: string; notes
 export interface TransferTask {
   jobId: string;
   attempt: number;
+  /** Of the job. */
+  createdAtMs?: number;
   source: string;
   destination: string;
   options: TransferOptions;

@@ -12,7 +12,7 @@ const SOME_FAILED = 23;
 const LOOKED_AT_ALL: readonly (number | null)[] = [0, SOME_FAILED, 24];
 export const lookedAtAll = ({ code }: Pick<ChildExit, 'code'>): boolean => LOOKED_AT_ALL.includes(code);
 const ROOM_EVERY = 1000;
-/** `.name.XXXXXX` in the same folder, and the name cut when all is longer than a name may be. */
+/** `.name.XXXXXX` in the same folder, of a hidden file without a second dot, and the name cut when all is longer than a name may be. */
 const TEMPORARY = /^(.*\/)?\.([^/]+)\.[A-Za-z0-9]{6}$/s;
 const CUT_NAME_BYTES = 200;
 const NOT_THERE = 'It is not in the source any more, or a pattern leaves it out now.';
@@ -156,7 +156,8 @@ export class RsyncFiles {
     if (!temporary) return name;
     // A file is written under a name of its own first. When it is not known of which file that is, nothing is guessed.
     const [, folder = '', base = ''] = temporary;
-    if (this.#transferred.has(folder + base)) return folder + base;
+    const named = [folder + base, `${folder}.${base}`].filter((one) => this.#transferred.has(one));
+    if (named.length > 0) return named.length === 1 ? (named[0] ?? null) : null;
     if (base.length < CUT_NAME_BYTES) return null;
     const whole = [...this.#transferred.keys()].filter((other) => other.startsWith(folder + base) && !other.includes('/', folder.length));
     return whole.length === 1 ? (whole[0] ?? null) : null;

@@ -2,18 +2,8 @@ import { hostOf } from '../../actors/host-place.js';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
-import {
-  EngineFailed,
-  type EnginePreview,
-  type Counted,
-  type Engine,
-  type EngineProbe,
-  type ListedEntry,
-  type RemotesChecked,
-  type Run,
-  type TransferTask,
-  type Transferred,
-} from './engine.js';
+import { EngineFailed } from './engine.js';
+import type { Counted, Engine, EnginePreview, EngineProbe, ListedEntry, RemotesChecked, Run, TransferTask, Transferred } from './engine.js';
 import type { Markers } from './leftovers.js';
 import { runChild } from './process.js';
 import { requireTool, sayCommand } from './program.js';
@@ -52,6 +42,7 @@ import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
 import { remoteSideOf, wayTo, type RemoteAccess } from './rsync-remote.js';
 import { FilesToCopy, mostParts, type Part } from './rsync-split.js';
+import { takeUpTemporaries } from './rsync-temporary.js';
 import { INSTALL_RSYNC, probeRsync, versionText } from './rsync-version.js';
 
 export interface RsyncOptions {
@@ -107,6 +98,7 @@ class RsyncEngine implements Engine {
   async count(given: TransferTask, run: Run): Promise<Counted> {
     const task = await withFolder(given);
     if (metadataArgs(task.options).length > 0) requireCapable(await versionText(this.#require()), task.options);
+    await takeUpTemporaries(task, run);
     const names = await RsyncNames.of(task);
     const files = new RsyncFiles(names, task);
     const [found, toCopy] = [new ChangesFound(), new FilesToCopy()];

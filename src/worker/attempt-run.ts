@@ -229,7 +229,8 @@ export class AttemptRun implements AttemptSteps {
     if (!source || !destination || !options || !('verify' in options)) {
       throw failed('invalid_job', 'The job has no source and destination.', 'Create it again with both.');
     }
-    const task = { jobId: id, attempt, source, destination, options, ...(this.#only && { only: this.#only }) };
+    const createdAtMs = Date.parse(this.#job.createdAt);
+    const task = { jobId: id, attempt, createdAtMs, source, destination, options, ...(this.#only && { only: this.#only }) };
     const { preview } = this.#job;
     if (!preview) return task;
     const maxDelete = Math.min(options.maxDelete ?? 0, preview.delete);
