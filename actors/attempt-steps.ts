@@ -31,7 +31,7 @@ export interface Copied {
 
 export type Outcome =
   | { verb: 'complete'; progress: Progress; warnings: string[]; verification: Verification | null }
-  | { verb: 'fail'; progress: Progress; error: JobFailure }
+  | { verb: 'fail'; progress: Progress; error: JobFailure; verification?: Verification }
   | { verb: 'release'; reason: string };
 
 /** What an attempt does to the world. Every step settles only when nothing of it runs any more. */

@@ -42,19 +42,37 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, at = ''): 
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = mostTelling(result.error.issues);
+  const [unknown] = issue.keys ?? [];
   const field =
     at +
-    issue.path
+    [...issue.path, ...(unknown === undefined ? [] : [unknown])]
       .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
       .join('')
       .replace(/^\./, '');
-  throw new JobError('invalid_request', `${field === '' ? 'The request' : field}: ${issue.message}.`, { field, expected: issue.message });
+  const expected = unknown === undefined ? issue.message : 'there is no such field: leave it out, or look for its right name';
+  throw new JobError('invalid_request', `${field === '' ? 'The request' : field}: ${expected}.`, { field, expected });
+}
+
+/** Does what may refuse a part of a request, and lets the refusal name the part; `at` as in `jobs[3].`. */
+export function withinPart<T>(at: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+    const { code, message, details } = error;
+    const { field } = details;
+    const isOfField = typeof field === 'string' && message.startsWith(field);
+    const told = isOfField ? `${at}${message}` : `${at.replace(/\.$/, '')}: ${message}`;
+    throw new JobError(code, told, isOfField ? { ...details, field: at + field } : details, { cause: error });
+  }
 }
 
 interface Issue {
   code?: string;
   path: PropertyKey[];
   message: string;
+  /** Fields that are not known. */
+  keys?: readonly string[];
   errors?: Issue[][];
 }
 

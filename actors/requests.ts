@@ -48,7 +48,7 @@ const skipDeletion = z.boolean().optional().describe('delete nothing in the sour
 
 const transferCreate = z.strictObject({
   ...anyJob,
-  type: z.enum(TRANSFER_TYPES),
+  type: z.enum(TRANSFER_TYPES, 'rsync or rclone, or another lower-case word for a job of your own workers'),
   source: path,
   destination: path,
   previewId: z.string().min(1).max(400).optional().describe('run no more than this preview showed'),
@@ -178,7 +178,14 @@ export const REQUESTS = {
     deletion,
     seen: seenSchema.optional(),
   }),
-  fail: z.strictObject({ id, attempt, error: jobFailureSchema, progress: progressSchema.partial().optional(), deletion }),
+  fail: z.strictObject({
+    id,
+    attempt,
+    error: jobFailureSchema,
+    progress: progressSchema.partial().optional(),
+    verification: verificationSchema.optional().describe('what a verification found that did not pass'),
+    deletion,
+  }),
   release: z.strictObject({ id, attempt, reason: z.string().max(200).optional(), deletion }),
   ...SCHEDULE_REQUESTS,
 } as const;

@@ -105,7 +105,8 @@ export function fail(context: VerbContext, body: Requests['fail']): Entry {
   const lastProgress = mergedProgress(job, job.phase, body.progress);
   const mayRetry = body.error.retriable && job.retries < job.options.maxRetries;
   const deletion = withDeletion(job.deletion, body.deletion);
-  return endAttempt(context, { ...job, progress: lastProgress, deletion }, 'fail', mayRetry, body.error);
+  const verification = body.verification ?? null;
+  return endAttempt(context, { ...job, progress: lastProgress, verification, deletion }, 'fail', mayRetry, body.error);
 }
 
 /** The worker lets go: paused or cancelled if that was wanted, failed if its time is over, else back to the queue. */

@@ -3,7 +3,7 @@ import { NO_PROGRESS, NOT_IN_NAMES, isTransferType, ownOptionsSchema, transferOp
 import type { Entry } from '../entry.js';
 import type { StoredKey } from '../journal.js';
 import { LIMITS } from '../limits.js';
-import { parseRequest } from '../parse-request.js';
+import { parseRequest, withinPart } from '../parse-request.js';
 import { readPreviewId } from '../preview-id.js';
 import { checkTransfer } from '../transfer-rules.js';
 import { createSchemaFor, type CreateOwn, type CreateTransfer, type Requests } from '../requests.js';
@@ -52,10 +52,11 @@ export function madeBefore(
 export function createMany(context: VerbContext, { jobs, idempotencyKey }: Requests['create_many']): string {
   const ids: string[] = [];
   const texts = jobs.map((item, index) => {
-    const parsed = parseRequest(createSchemaFor(item), item, `jobs[${index}].`);
+    const part = `jobs[${index}].`;
+    const parsed = parseRequest(createSchemaFor(item), item, part);
     const body = { ...parsed, after: parsed.after?.map((word) => (word.startsWith('#') ? (ids[Number(word.slice(1))] ?? word) : word)) };
     const key = body.idempotencyKey ?? (idempotencyKey === undefined ? undefined : `${idempotencyKey}#${index}`);
-    const { job, text } = create(context, key === undefined ? body : { ...body, idempotencyKey: key });
+    const { job, text } = withinPart(part, () => create(context, key === undefined ? body : { ...body, idempotencyKey: key }));
     ids.push(job.id);
     return text;
   });

@@ -1,6 +1,6 @@
 import { JobError } from '../errors.js';
 import { LIMITS } from '../limits.js';
-import { parseRequest } from '../parse-request.js';
+import { parseRequest, withinPart } from '../parse-request.js';
 import { createSchemaFor, type Requests } from '../requests.js';
 import type { Schedule } from '../schedule.js';
 import type { Entry } from '../entry.js';
@@ -124,7 +124,7 @@ function checkedJob(context: VerbContext, name: string, job: Schedule['job']): S
   if (body.options.deadlineAt) {
     throw invalid('job.options.deadlineAt', 'one moment is no deadline for many jobs. Give attemptTimeoutSeconds, or leave it out.');
   }
-  newJob(context, { name, ...body });
+  withinPart('job.', () => newJob(context, { name, ...body }));
   const { runAt: _never, ...kept } = body;
   const chars = JSON.stringify(kept).length;
   if (chars <= LIMITS.scheduleJobChars) return kept;

@@ -45,6 +45,15 @@ describe('a wrong command line is told with what was meant, and ends with code 2
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });
 
+  test.each([[['--help']], [['help', 'copy']], [['copy', '--help']], [['completion', 'bash']], [['--version']]])(
+    '%j with --json is JSON, as everything is',
+    async (argv) => {
+      const { code, stdout } = await runCli([...argv, '--json']);
+      expect(code).toBe(0);
+      expect(Object.values(JSON.parse(stdout) as object)).toEqual([expect.any(String)]);
+    },
+  );
+
   test('with --json it is the error’s body', async () => {
     const { code, stderr } = await runCli(['list', '--nope', '--json']);
     expect(code).toBe(EXIT_CODES.usage.code);

@@ -117,7 +117,7 @@ describe('what cannot be a schedule is refused when it is stored', () => {
     [{ job: { type: 'rsync', source: '/a' } }, 'job.destination'],
     [
       { job: { type: 'rsync', source: '/a/', destination: '/b/', options: { deleteSource: { mode: 'per_file' } } } },
-      'options.deleteSource.confirmed',
+      'job.options.deleteSource.confirmed',
     ],
     [{ job: { type: 'probe', runAt: '2030-01-01T00:00:00Z' } }, 'job.runAt'],
     [{ job: { type: 'probe', options: { deadlineAt: '2030-01-01T00:00:00Z' } } }, 'job.options.deadlineAt'],
@@ -133,7 +133,10 @@ describe('what cannot be a schedule is refused when it is stored', () => {
   test('paths outside of the roots', async () => {
     const manager = await startAskedManager({ roots: ['/home'] });
     const job = { type: 'rsync', source: '/etc/', destination: '/home/etc/' };
-    await expect(manager.ask('schedule_create', hourly({ job }))).rejects.toMatchObject({ code: 'path_not_allowed' });
+    await expect(manager.ask('schedule_create', hourly({ job }))).rejects.toMatchObject({
+      code: 'path_not_allowed',
+      details: { field: 'job.source' },
+    });
   });
 
   test('and so have times that a later one has overtaken', async () => {

@@ -26,7 +26,7 @@ describe('every error', () => {
       const answer = await call(gateway, '/v1/stats');
       const { status, executed } = ERROR_CATALOGUE[code];
       expect(answer.status).toBe(status);
-      expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(answer.headers['content-type']).toBe('application/problem+json');
       expect(answer.problem()).toMatchObject({ code, status, executed, message: 'Do that.', detail: 'Do that.', details: { id: 'x' } });
       expect(answer.problem().type).toBe(`urn:tallyman:error:${code}`);
       expect(answer.headers['retry-after'] !== undefined).toBe(status === 503);
@@ -44,6 +44,18 @@ describe('every error', () => {
     expect(gateway.logged[0]?.details['id']).toBe(answer.problem().details['id']);
     expect(String(gateway.logged[0]?.details['stack'])).toContain('secret of the inside');
     await gateway.close();
+  });
+
+  it('is not made of a client that leaves in the middle of its request', async () => {
+    const gateway = await startStubGateway();
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    const head = `POST /v1/jobs HTTP/1.1\r\nHost: ${new URL(gateway.url).host}\r\nAuthorization: Bearer ${gateway.token}\r\n`;
+    socket.write(`${head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"a"`);
+    await call(gateway, '/livez');
+    socket.destroy();
+    await call(gateway, '/livez');
+    await gateway.close();
+    expect(gateway.logged).toEqual([]);
   });
 
   it('says what there is when nothing is there', async () => {

@@ -131,6 +131,22 @@ describe.each(FRONT_ENDS)('over %s', (way) => {
       code: 'path_not_allowed',
     });
     await expect(ask('create_many', { jobs: [{ type: 'probe' }, { type: 'rsync' }] })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(
+      ask('create_many', { jobs: [{ type: 'probe' }, { type: 'rsync', source: '/tmp/../etc/', destination: '/tmp/x' }] }),
+    ).rejects.toMatchObject({
+      code: 'path_not_allowed',
+      message: expect.stringMatching(/^jobs\[1\]\.source: /) as unknown,
+      details: { field: 'jobs[1].source' },
+    });
+    await expect(
+      ask('create_many', {
+        jobs: [
+          { type: 'probe', idempotencyKey: 'k' },
+          { type: 'other', idempotencyKey: 'k' },
+        ],
+      }),
+    ).rejects.toMatchObject({ code: 'idempotency_conflict', message: expect.stringMatching(/^jobs\[1\]: This /) as unknown });
+    await expect(ask('create', { type: 'probe', colour: 'red' })).rejects.toMatchObject({ details: { field: 'colour' } });
     expect(await ask<Job>('get', { id })).toMatchObject({ version, status: 'pending' });
   });
 });

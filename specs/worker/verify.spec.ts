@@ -23,7 +23,11 @@ it('A finished job is verified later by a job that copies nothing', async () => 
   await writeOldFile(bench.at('copy/folder/ leading blank'), 'spoilt, as long as it was');
   await writeOldFile(bench.at('source/new'), 'came later');
   const again = await bench.client.ask('verify', { id, method: 'size' });
-  expect((await bench.reaches(again.id, 'failed')).error).toMatchObject({ code: 'verification_failed' });
+  expect(await bench.reaches(again.id, 'failed')).toMatchObject({
+    error: { code: 'verification_failed' },
+    verification: { method: 'size', filesExpected: files + 2, filesEqual: files + 1, mismatches: 1 },
+  });
+  expect(bench.lines.all.filter(({ text }) => text.includes('\n'))).toEqual([]);
   expect(await listTree(bench.at('copy'))).not.toEqual(before);
   expect((await listTree(bench.at('copy'))).some((line) => line.startsWith('/new'))).toBe(false);
 });

@@ -42,6 +42,12 @@ export class Context {
     if (!this.json) this.terminal.say(text);
   };
 
+  /** An answer that is text by its nature: help, a script. */
+  printText(text: string): void {
+    if (this.json) this.terminal.json({ text });
+    else this.terminal.printText(text);
+  }
+
   async close(): Promise<void> {
     this.terminal.close();
     await this.#service?.close();

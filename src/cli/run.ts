@@ -17,17 +17,18 @@ export async function runCommandLine(argv: readonly string[], env: NodeJS.Proces
   try {
     const [name, ...rest] = argv;
     if (name === undefined || name === '--help' || name === '-h') {
-      plain.terminal.printText(overview(COMMANDS));
+      plain.printText(overview(COMMANDS));
       return name === undefined ? EXIT_CODES.usage.code : EXIT_CODES.ok.code;
     }
     if (name === '--version' || name === '-v') {
-      plain.terminal.print(packageVersion);
+      if (plain.json) plain.terminal.json({ version: packageVersion });
+      else plain.terminal.print(packageVersion);
       return EXIT_CODES.ok.code;
     }
     const command = commandNamed(name, COMMANDS);
     const args = parseCommandArgs(command, rest);
     if (!args.flag('help')) return await runCommand(command, args, new Context(args, env));
-    plain.terminal.printText(commandHelp(command, plain.terminal.columns));
+    plain.printText(commandHelp(command, plain.terminal.columns));
     return EXIT_CODES.ok.code;
   } catch (error) {
     return tell(error, plain);

@@ -44,6 +44,8 @@ export function toJobError(thrown: unknown, writeLog: WriteLog): JobError {
 function fromFramework(thrown: unknown): JobError | null {
   if (!(thrown instanceof Error)) return null;
   const { code, statusCode } = thrown as { code?: unknown; statusCode?: unknown };
+  if (code === 'ECONNRESET' && thrown.message === 'aborted')
+    return new JobError('invalid_request', 'The client left before it had sent all.');
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new JobError('payload_too_large', `The request body has more than ${LIMITS.requestBytes} bytes. Send it in parts.`, {
       limit: LIMITS.requestBytes,

@@ -93,5 +93,6 @@ function sendProblem({ writeLog }: GatewayContext, thrown: unknown, request: Fas
   if (request.routeOptions.config.access === 'login' && request.headers.accept?.includes('text/html')) {
     return reply.type('text/plain; charset=utf-8').send(`${error.message}\n`);
   }
-  return reply.send(JSON.stringify(problemOf(error)));
+  // Not as a string: Fastify would add a charset, which the type does not have.
+  return reply.send(Buffer.from(JSON.stringify(problemOf(error))));
 }

@@ -45,6 +45,7 @@ export class AttemptRun implements AttemptSteps {
   #places: Places | null = null;
   #only: Buffer[] | null = null;
   #source: SourceStep | null = null;
+  #verification: Verification | null = null;
   #stepStartedAt = 0;
   #outcome: Outcome | null = null;
 
@@ -126,6 +127,7 @@ export class AttemptRun implements AttemptSteps {
       return this.#engine().verify(task, method, manifest?.listening(engineRun) ?? engineRun);
     };
     const verification = await this.#andFiles(run, this.#watched(run, compare));
+    this.#verification = verification;
     const counts = requireEqual(task.jobId, verification);
     this.#say('info', `Verified: ${counts}${this.#took()}`);
     if (manifest) this.#say('info', await manifest.write(this.#runOf(run)));
@@ -142,7 +144,7 @@ export class AttemptRun implements AttemptSteps {
   }
 
   async report(outcome: Outcome): Promise<void> {
-    this.#outcome ??= await this.#lastWords(outcome);
+    this.#outcome ??= await this.#lastWords(this.#withFindings(outcome));
     const refusal = await this.#report.send(this.#withSeen(await this.#withDeletion(this.#outcome)));
     if (refusal) this.#say('warning', `The job manager did not take the end of this attempt: ${refusal.message}`);
   }
@@ -151,7 +153,8 @@ export class AttemptRun implements AttemptSteps {
   async #lastWords(outcome: Outcome): Promise<Outcome> {
     const { log, renewTimeoutMs } = this.#tools;
     const told = (await this.#files.flush(AbortSignal.timeout(renewTimeoutMs))) ? outcome : withoutFiles(outcome);
-    this.#say(...wordsOf(told));
+    const [level, text] = wordsOf(told);
+    for (const line of text.split('\n')) this.#say(level, line);
     await Promise.race([log.flush(), delay(FLUSH_WAIT_MS, undefined, { ref: false })]);
     return told;
   }
@@ -205,6 +208,13 @@ export class AttemptRun implements AttemptSteps {
   #requireSource(): SourceStep {
     if (this.#source) return this.#source;
     throw new Error('the source was not listed');
+  }
+
+  /** A verification that did not pass is told in figures, too. */
+  #withFindings(outcome: Outcome): Outcome {
+    const verification = this.#verification ?? this.#source?.verification;
+    const isOfIt = outcome.verb === 'fail' && outcome.error.code === 'verification_failed';
+    return isOfIt && verification ? { ...outcome, verification } : outcome;
   }
 
   /** What was deleted is told however the attempt ends. */

@@ -49,6 +49,11 @@ export class SourceStep {
     this.#host = host;
   }
 
+  /** What is proved so far. */
+  get verification(): Verification | null {
+    return this.#source?.verification ?? null;
+  }
+
   /** What was deleted so far, and what is kept; null when nothing was to be deleted. */
   get deletion(): Deletion | null {
     const [past, now] = [this.#past, this.#source?.deletion];

@@ -20,11 +20,11 @@ export const completionFor = (commands: () => readonly Command[]): Command => ({
     ['source <(tallyman completion zsh)', 'in ~/.zshrc, after compinit'],
     ['tallyman completion fish | source', 'in ~/.config/fish/config.fish'],
   ],
-  run({ terminal }, args) {
+  run(context, args) {
     const shell = SHELLS.find((name) => name === args.positionals[0]);
     if (shell === undefined)
       throw usageError(`There is no completion for ${JSON.stringify(args.positionals[0])}: give one of ${SHELLS.join(', ')}.`);
-    terminal.printText({ bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands()));
+    context.printText({ bash: bashScript, zsh: zshScript, fish: fishScript }[shell](commands()));
     return Promise.resolve(EXIT_CODES.ok.code);
   },
 });

@@ -15,9 +15,9 @@ export const helpFor = (commands: () => readonly Command[]): Command => ({
   summary: 'explain a command, with examples',
   options: [],
   examples: [['tallyman help copy', 'the same as tallyman copy --help']],
-  run({ terminal }, args) {
+  run(context, args) {
     const name = args.positionals[0];
-    terminal.printText(name === undefined ? overview(commands()) : commandHelp(commandNamed(name, commands()), terminal.columns));
+    context.printText(name === undefined ? overview(commands()) : commandHelp(commandNamed(name, commands()), context.terminal.columns));
     return Promise.resolve(EXIT_CODES.ok.code);
   },
 });
