@@ -68,8 +68,9 @@ describe('The dashboard on a bad line', () => {
   it('makes a copy once, though the answer was lost and it was asked for again', async () => {
     const { page } = board;
     await page.getByRole('button', { name: 'New copy' }).click();
-    await page.getByLabel('Source').fill(`${service.files}/from/`);
-    await page.getByLabel('Destination').fill(`${service.files}/to/`);
+    await page.getByRole('textbox', { name: 'Source' }).fill(`${service.files}/from/`);
+    await page.getByRole('textbox', { name: 'Destination' }).fill(`${service.files}/to/`);
+    await page.getByText('More options').click();
     await page.getByRole('textbox', { name: 'Name', exact: true }).fill('asked twice');
     line.loseAnswer('"result":{"id"');
     await page.getByRole('button', { name: 'Copy', exact: true }).click();

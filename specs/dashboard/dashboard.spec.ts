@@ -121,8 +121,9 @@ describe('The dashboard', () => {
     await page.getByRole('button', { name: 'New copy' }).click();
     await page.getByRole('button', { name: 'Copy', exact: true }).click();
     expect(await page.locator('#copy-error').innerText()).toContain('Fill in the source');
-    await page.getByLabel('Source').fill(`${service.files}/from/`);
-    await page.getByLabel('Destination').fill(`${service.files}/to/`);
+    await page.getByRole('textbox', { name: 'Source' }).fill(`${service.files}/from/`);
+    await page.getByRole('textbox', { name: 'Destination' }).fill(`${service.files}/to/`);
+    await page.getByText('More options').click();
     await page.getByRole('textbox', { name: 'Name', exact: true }).fill('By form');
     await page.getByLabel('Leave out').fill('*.tmp');
     await page.getByRole('button', { name: 'Copy', exact: true }).click();
@@ -139,8 +140,8 @@ describe('The dashboard', () => {
   it('says in the form why the service refuses a copy, and which field is wrong', async () => {
     const { page } = board;
     await page.getByRole('button', { name: 'New copy' }).click();
-    await page.getByLabel('Source').fill('photos');
-    await page.getByLabel('Destination').fill('/tmp/to');
+    await page.getByRole('textbox', { name: 'Source' }).fill('photos');
+    await page.getByRole('textbox', { name: 'Destination' }).fill('/tmp/to');
     await page.getByRole('button', { name: 'Copy', exact: true }).click();
     await expect.poll(() => page.locator('#copy-error').innerText()).toContain('absolute');
     await page.keyboard.press('Escape');

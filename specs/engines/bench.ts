@@ -6,7 +6,7 @@ import { transferOptionsSchema, type Progress, type TransferOptions } from '../.
 import type { FileEntry } from '../../src/file-record.js';
 import type { LogLine } from '../../src/log-line.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../../src/engines/engine.js';
-import type { Tool } from '../../src/tools.js';
+import { findTool, type Tool } from '../../src/tools.js';
 import { newFolder } from './trees.js';
 
 let jobs = 0;
@@ -82,6 +82,21 @@ export async function withoutRoot(tool: Tool): Promise<Tool> {
   if (process.getuid?.() !== 0) return tool;
   const without = '-dac_override,-dac_read_search';
   return scriptTool(`exec setpriv --bounding-set=${without} --inh-caps=${without} '${tool.path}' "$@"`);
+}
+
+/** Until the spec ends, a worker in this process finds an rsync that permissions stop. */
+export async function useRsyncWithoutRoot(): Promise<void> {
+  const tool = findTool('rsync');
+  if (!tool) throw new Error('These specs need rsync: install it.');
+  const { path: program } = await withoutRoot(tool);
+  const bin = await newFolder();
+  await writeFile(path.join(bin, 'rsync'), `#!/bin/sh\nexec '${program}' "$@"\n`);
+  await chmod(path.join(bin, 'rsync'), 0o755);
+  const { PATH } = process.env;
+  process.env['PATH'] = `${bin}:${PATH}`;
+  onTestFinished(() => {
+    process.env['PATH'] = PATH;
+  });
 }
 
 /**

@@ -1,14 +1,13 @@
 import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job, JobStatus } from '../../actors/job.js';
 import type { Answers } from '../../src/answers.js';
 import { bytesOf, type FileRecord } from '../../src/file-record.js';
 import type { RequestBody } from '../../src/job-client.js';
 import { connectNats } from '../../src/nats/connection.js';
-import { findTool } from '../../src/tools.js';
 import { ESCAPES, announce, runCli } from '../cli/cli.js';
-import { withoutRoot } from '../engines/bench.js';
+import { useRsyncWithoutRoot } from '../engines/bench.js';
 import { newFolder, writeOldFile } from '../engines/trees.js';
 import { call } from '../http/http.js';
 import { RpcClient } from '../http/rpc-client.js';
@@ -29,17 +28,8 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 beforeEach(async () => {
   folder = await newFolder();
-  const tool = findTool('rsync');
-  if (!tool) throw new Error('These specs need rsync: install it.');
-  // No permission stops root: there the worker finds an rsync without that right.
-  const { path: program } = await withoutRoot(tool);
-  const bin = path.join(folder, 'bin');
-  await mkdir(bin);
-  await writeFile(path.join(bin, 'rsync'), `#!/bin/sh\nexec '${program}' "$@"\n`);
-  await chmod(path.join(bin, 'rsync'), 0o755);
-  vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`);
+  await useRsyncWithoutRoot();
 });
-afterEach(() => vi.unstubAllEnvs());
 
 const at = (name: string) => path.join(folder, name);
 const raw = (name: Buffer) => Buffer.concat([Buffer.from(`${at('source')}/`), name]);

@@ -7,7 +7,7 @@ import { JobList } from './job-list.js';
 import { Panel } from './panel.js';
 import { Rows } from './rows.js';
 import { Rpc } from './rpc.js';
-import { news } from './words.js';
+import { COMMANDS, news } from './words.js';
 
 /** The page: one connection, one list of jobs, and what is shown of it. */
 
@@ -25,11 +25,7 @@ const filter = new Filter(() => {
 });
 const rows = new Rows({ open, run, onMore: showSoon });
 const panel = new Panel(rpc, { run, onClose: closed });
-new CopyForm(rpc, (job) => {
-  say(`${visible(job.name)} is made`);
-  toOpen = job.id;
-  showSoon();
-});
+new CopyForm(rpc, openSoon);
 byId('connect-now').addEventListener('click', () => rpc.connectNow());
 
 // What comes in.
@@ -70,13 +66,22 @@ function takeChanges(event) {
 
 // What is asked for.
 
-/** @param {string} verb @param {Job} job */
-async function run(verb, job) {
+/** @param {string} name of the command @param {Job} job */
+async function run(name, job) {
+  const { verb = name, fields } = COMMANDS[name] ?? {};
   try {
-    await rpc.ask(`jobs.${verb}`, { id: job.id });
+    const answer = await rpc.ask(`jobs.${verb}`, { id: job.id, ...fields?.(job) });
+    if ('id' in answer && answer.id !== job.id) openSoon(answer);
   } catch (error) {
     notice(`${visible(job.name)}: ${messageOf(error)}`);
   }
+}
+
+/** A job that was just made. @param {Job} job */
+function openSoon(job) {
+  say(`${visible(job.name)} is made`);
+  toOpen = job.id;
+  showSoon();
 }
 
 /** @param {string} id */

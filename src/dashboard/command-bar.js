@@ -11,20 +11,21 @@ export class CommandBar {
   /** @type {Job | undefined} */
   #job;
 
-  /** @param {HTMLElement} element @param {(verb: string, job: Job) => Promise<void>} run */
-  constructor(element, run) {
-    for (const [verb, command] of Object.entries(COMMANDS)) {
+  /** @param {HTMLElement} element @param {(name: string, job: Job) => Promise<void>} run @param {{ isInPanel?: boolean }} [where] */
+  constructor(element, run, { isInPanel = false } = {}) {
+    for (const [name, command] of Object.entries(COMMANDS)) {
+      if (command.isInPanelOnly && !isInPanel) continue;
       const button = make('button', command.label, command.danger ? 'small quiet danger' : 'small');
       button.type = 'button';
-      button.dataset['verb'] = verb;
+      button.dataset['command'] = name;
       button.addEventListener('click', async () => {
         const job = this.#job;
         if (!job || button.getAttribute('aria-disabled') === 'true' || !(await isConfirmed(command, job))) return;
         // Not `disabled`, which would throw the keyboard's focus away.
         button.setAttribute('aria-disabled', 'true');
-        await run(verb, job).finally(() => button.removeAttribute('aria-disabled'));
+        await run(name, job).finally(() => button.removeAttribute('aria-disabled'));
       });
-      this.#buttons.set(verb, button);
+      this.#buttons.set(name, button);
       element.append(button);
     }
   }
@@ -33,11 +34,11 @@ export class CommandBar {
   update(job) {
     this.#job = job;
     let lostFocus = false;
-    for (const [verb, button] of this.#buttons) {
-      const hidden = !COMMANDS[verb]?.isLegal(job);
+    for (const [name, button] of this.#buttons) {
+      const hidden = !COMMANDS[name]?.isLegal(job);
       lostFocus ||= hidden && button === document.activeElement;
       setHidden(button, hidden);
-      const label = `${COMMANDS[verb]?.label} ${visible(job.name)}`;
+      const label = `${COMMANDS[name]?.label} ${visible(job.name)}`;
       if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
     }
     return lostFocus;
@@ -51,9 +52,9 @@ function isConfirmed(command, job) {
   const dialog = byId('confirm');
   if (!(dialog instanceof HTMLDialogElement)) throw new TypeError('#confirm is a dialog');
   setText(byId('confirm-title'), confirm.title);
-  setText(byId('confirm-text'), `${visible(job.name)}. ${confirm.text}`);
+  setText(byId('confirm-text'), `${visible(job.name)}. ${typeof confirm.text === 'string' ? confirm.text : confirm.text(job)}`);
   setText(byId('confirm-no'), confirm.no);
-  setText(byId('confirm-yes'), `${command.label} it`);
+  setText(byId('confirm-yes'), command.yes ?? `${command.label} it`);
   dialog.returnValue = 'no';
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));

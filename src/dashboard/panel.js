@@ -1,5 +1,6 @@
 import { CommandBar } from './command-bar.js';
-import { byId, make, setText } from './dom.js';
+import { byId, make, setHidden, setText } from './dom.js';
+import { FilesView } from './files-view.js';
 import { moment, visible } from './format.js';
 import { LogView } from './log-view.js';
 import { facts, statusWord } from './words.js';
@@ -12,6 +13,7 @@ export class Panel {
   #element = byId('panel');
   #facts = byId('facts');
   #commands;
+  #files;
   #log;
   #onClose;
   /** @type {Job | null} */
@@ -23,8 +25,9 @@ export class Panel {
   constructor(rpc, handlers) {
     this.#rpc = rpc;
     this.#onClose = handlers.onClose;
+    this.#files = new FilesView(rpc);
     this.#log = new LogView(rpc);
-    this.#commands = new CommandBar(byId('panel-actions'), handlers.run);
+    this.#commands = new CommandBar(byId('panel-actions'), handlers.run, { isInPanel: true });
     byId('panel-close').addEventListener('click', () => this.close());
     document.addEventListener('keydown', (event) => {
       // In a dialog Esc closes the dialog, and in a search field it empties the field.
@@ -45,6 +48,9 @@ export class Panel {
     if (isOther) {
       this.#historyOf = '';
       byId('history').replaceChildren();
+      this.#files.close();
+      // Only a transfer has files.
+      setHidden(byId('files-section'), job.source === null);
       this.update(job);
       this.#log.open(job.id);
     }
@@ -63,6 +69,7 @@ export class Panel {
     if (historyOf !== this.#historyOf) {
       this.#historyOf = historyOf;
       void this.#readHistory(job.id, historyOf);
+      if (job.source !== null && job.attempt > 0) this.#files.open(job.id);
     }
   }
 
@@ -70,6 +77,7 @@ export class Panel {
     const id = this.id;
     if (id === null) return;
     this.#job = null;
+    this.#files.close();
     this.#log.close();
     this.#element.hidden = true;
     this.#onClose(id);

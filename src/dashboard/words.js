@@ -3,7 +3,11 @@ import { bytes, count, duration, moment, rate, visible } from './format.js';
 /** What the page says about a job: pure functions from a job to words. */
 
 /** @typedef {import('../../actors/job.js').Job} Job */
-/** @typedef {{ label: string, danger?: boolean, isLegal(job: Job): boolean, confirm?: { title: string, text: string, no: string } }} Command */
+/**
+ * `verb` and `fields` are what is asked for; without a verb the command's own name is the verb.
+ * @typedef {{ label: string, yes?: string, verb?: string, fields?: (job: Job) => object, isInPanelOnly?: boolean, danger?: boolean,
+ *   isLegal(job: Job): boolean, confirm?: { title: string, text: string | ((job: Job) => string), no: string } }} Command
+ */
 
 /** @param {string[]} statuses @returns {(job: Job) => boolean} */
 const when =
@@ -11,12 +15,44 @@ const when =
   (job) =>
     statuses.includes(job.status);
 
-/** The commands that a button gives, by verb: a job that is already being stopped needs no second one. @type {Record<string, Command>} */
+/** How the source of a move is deleted; null when it is not. @param {Job} job */
+const deletionOf = ({ options }) => ('deleteSource' in options && options.deleteSource.mode !== 'never' ? options.deleteSource : null);
+
+/** The commands that a button gives, by name: a job that is already being stopped needs no second one. @type {Record<string, Command>} */
 export const COMMANDS = {
   start: { label: 'Start', isLegal: when('pending') },
   pause: { label: 'Pause', isLegal: (job) => job.status === 'queued' || (job.status === 'running' && job.wanted === 'run') },
   resume: { label: 'Resume', isLegal: (job) => job.status === 'paused' || (job.status === 'running' && job.wanted === 'pause') },
   retry: { label: 'Retry', isLegal: when('failed', 'cancelled') },
+  retry_failed: {
+    label: 'Retry the failed files',
+    verb: 'retry',
+    fields: () => ({ onlyFailed: true }),
+    isInPanelOnly: true,
+    isLegal: (job) => job.status === 'failed' && (job.error?.filesFailed ?? 0) > 0,
+  },
+  verify: {
+    label: 'Verify',
+    isInPanelOnly: true,
+    isLegal: (job) => job.status === 'completed' && job.source !== null && !job.deletion?.filesDeleted,
+  },
+  duplicate: {
+    label: 'Run again',
+    yes: 'Run it again',
+    isInPanelOnly: true,
+    isLegal: when('completed', 'failed', 'cancelled'),
+    // A yes to the deletion of source files was given to the old job only: the question below asks for another.
+    fields: (job) => {
+      const deleteSource = deletionOf(job);
+      return deleteSource ? { overrides: { options: { deleteSource: { ...deleteSource, confirmed: true } } } } : {};
+    },
+    confirm: {
+      title: 'Run this job again?',
+      text: (job) =>
+        `A new job with the same paths and options starts at once.${deletionOf(job) ? ' It deletes the source files that are proved to be copied.' : ''}`,
+      no: 'Not now',
+    },
+  },
   cancel: {
     label: 'Cancel',
     danger: true,
