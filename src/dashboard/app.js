@@ -1,4 +1,5 @@
 import { notice, say } from './announcer.js';
+import { BandwidthForm } from './bandwidth-form.js';
 import { CopyForm } from './copy-form.js';
 import { byId, setHidden, setText } from './dom.js';
 import { Filter } from './filter.js';
@@ -7,6 +8,8 @@ import { JobList } from './job-list.js';
 import { Panel } from './panel.js';
 import { Rows } from './rows.js';
 import { Rpc } from './rpc.js';
+import { ScheduleForm } from './schedule-form.js';
+import { SchedulesView } from './schedules-view.js';
 import { COMMANDS, news } from './words.js';
 
 /** The page: one connection, one list of jobs, and what is shown of it. */
@@ -24,8 +27,11 @@ const filter = new Filter(() => {
   showSoon();
 });
 const rows = new Rows({ open, run, onMore: showSoon });
-const panel = new Panel(rpc, { run, onClose: closed });
+const schedules = new SchedulesView(rpc, openSoon);
+const scheduleForm = new ScheduleForm(rpc, () => schedules.open());
+const panel = new Panel(rpc, { run, onClose: closed, onSchedule: (job) => scheduleForm.open(job) });
 new CopyForm(rpc, openSoon);
+new BandwidthForm(rpc);
 byId('connect-now').addEventListener('click', () => rpc.connectNow());
 
 // What comes in.

@@ -1,4 +1,5 @@
-import { byId, make, setHidden, setText } from './dom.js';
+import { confirmed } from './confirm.js';
+import { make, setHidden } from './dom.js';
 import { visible } from './format.js';
 import { COMMANDS } from './words.js';
 
@@ -47,15 +48,8 @@ export class CommandBar {
 
 /** @param {import('./words.js').Command} command @param {Job} job @returns {Promise<boolean>} */
 function isConfirmed(command, job) {
-  const { confirm } = command;
+  const { confirm, label, yes = `${label} it` } = command;
   if (!confirm) return Promise.resolve(true);
-  const dialog = byId('confirm');
-  if (!(dialog instanceof HTMLDialogElement)) throw new TypeError('#confirm is a dialog');
-  setText(byId('confirm-title'), confirm.title);
-  setText(byId('confirm-text'), `${visible(job.name)}. ${typeof confirm.text === 'string' ? confirm.text : confirm.text(job)}`);
-  setText(byId('confirm-no'), confirm.no);
-  setText(byId('confirm-yes'), command.yes ?? `${command.label} it`);
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
+  const text = typeof confirm.text === 'string' ? confirm.text : confirm.text(job);
+  return confirmed({ ...confirm, text: `${visible(job.name)}. ${text}`, yes });
 }

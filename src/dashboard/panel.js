@@ -21,13 +21,14 @@ export class Panel {
   /** What the shown history stands for: it is read again when this changes. */
   #historyOf = '';
 
-  /** @param {import('./rpc.js').Rpc} rpc @param {{ run(verb: string, job: Job): Promise<void>, onClose(id: string): void }} handlers */
+  /** @param {import('./rpc.js').Rpc} rpc @param {{ run(verb: string, job: Job): Promise<void>, onClose(id: string): void, onSchedule(job: Job): void }} handlers */
   constructor(rpc, handlers) {
     this.#rpc = rpc;
     this.#onClose = handlers.onClose;
     this.#files = new FilesView(rpc);
     this.#log = new LogView(rpc);
     this.#commands = new CommandBar(byId('panel-actions'), handlers.run, { isInPanel: true });
+    byId('panel-schedule').addEventListener('click', () => this.#job && handlers.onSchedule(this.#job));
     byId('panel-close').addEventListener('click', () => this.close());
     document.addEventListener('keydown', (event) => {
       // In a dialog Esc closes the dialog, and in a search field it empties the field.

@@ -16,7 +16,8 @@ const when =
     statuses.includes(job.status);
 
 /** How the source of a move is deleted; null when it is not. @param {Job} job */
-const deletionOf = ({ options }) => ('deleteSource' in options && options.deleteSource.mode !== 'never' ? options.deleteSource : null);
+export const deletionOf = ({ options }) =>
+  'deleteSource' in options && options.deleteSource.mode !== 'never' ? options.deleteSource : null;
 
 /** The commands that a button gives, by name: a job that is already being stopped needs no second one. @type {Record<string, Command>} */
 export const COMMANDS = {
@@ -198,6 +199,7 @@ export function facts(job) {
       job.verification &&
         `${count(job.verification.filesEqual)} of ${count(job.verification.filesExpected)} files equal by ${job.verification.method}`,
     ],
+    ['Schedule', job.schedule],
     ['Attempt', job.attempt > 0 && `${job.attempt}${job.worker ? ` by ${job.worker}` : ''}`],
     ['Created', moment(job.createdAt)],
     ['Started', job.startedAt && moment(job.startedAt)],
