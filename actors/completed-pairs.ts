@@ -1,9 +1,11 @@
 import type { Job, TransferOptions } from './job.js';
+import { OrderedSet } from './ordered-set.js';
 import type { Seen } from './seen.js';
 
 /** The completed transfers by their two sides: what the last one saw there is what the next one expects. */
 export class CompletedPairs {
-  readonly #ids = new Map<string, Set<string>>();
+  /** Of each pair the jobs in the order in which they finished: it may have been copied every minute for a year. */
+  readonly #places = new Map<string, OrderedSet>();
   readonly #jobOf: (id: string) => Job | undefined;
 
   constructor(jobOf: (id: string) => Job | undefined) {
@@ -13,16 +15,16 @@ export class CompletedPairs {
   add(job: Job): void {
     const key = keyOf(job);
     if (key === null || job.status !== 'completed' || !job.seen) return;
-    const ids = this.#ids.get(key);
-    if (ids) ids.add(job.id);
-    else this.#ids.set(key, new Set([job.id]));
+    let places = this.#places.get(key);
+    if (!places) this.#places.set(key, (places = new OrderedSet()));
+    places.add(placeOf(job));
   }
 
   delete(job: Job): void {
     const key = keyOf(job);
-    const ids = key === null ? undefined : this.#ids.get(key);
-    if (key === null || !ids?.delete(job.id) || ids.size > 0) return;
-    this.#ids.delete(key);
+    const places = key === null ? undefined : this.#places.get(key);
+    if (key === null || !places?.delete(placeOf(job)) || places.size > 0) return;
+    this.#places.delete(key);
   }
 
   /** What the last completed job of the same two sides saw; its size of the source only where the patterns are the same. */
@@ -35,14 +37,12 @@ export class CompletedPairs {
 
   #lastOf(job: Job): Job | null {
     const key = keyOf(job);
-    let last: Job | null = null;
-    for (const id of (key !== null && this.#ids.get(key)) || []) {
-      const one = this.#jobOf(id);
-      if (one && (last?.finishedAt ?? '') <= (one.finishedAt ?? '')) last = one;
-    }
-    return last;
+    const [last] = (key !== null && this.#places.get(key)?.descending()) || [];
+    return last === undefined ? null : (this.#jobOf(last.slice(last.indexOf('|') + 1)) ?? null);
   }
 }
+
+const placeOf = ({ finishedAt, id }: Job): string => `${finishedAt}|${id}`;
 
 /** Null for a job that moves nothing from one side to the other. */
 function keyOf({ source, destination, options }: Job): string | null {

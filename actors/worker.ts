@@ -140,9 +140,11 @@ const workerSetup = setup({
       const held: Held = { id: job.id, attempt: job.attempt, ref, sentChanges: 0, sentAt: lease.sentAt, leaseMs: lease.leaseMs };
       return { attempts: { ...context.attempts, [ref.id]: held }, claimErrors: 0 };
     }),
-    drop: assign(({ context }, actorId: string) => {
+    drop: enqueueActions(({ context, enqueue }, actorId: string) => {
       const { [actorId]: _ended, ...attempts } = context.attempts;
-      return { attempts };
+      enqueue.assign({ attempts });
+      // The machine keeps a child that has ended until it is told to stop it, and copies the list of them at each step.
+      enqueue.stopChild(actorId);
     }),
     close: assign({ stopping: true }),
     stopAll: enqueueActions(({ context, enqueue }) => {

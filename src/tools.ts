@@ -21,8 +21,16 @@ export const toolsDir = path.join(packageRoot, '.tools');
  * given, else the first on PATH, else the one that set-up fetched. `null` when there is none.
  */
 export function findTool(name: ToolName, named: string | null = null): Tool | null {
-  const candidates = named === null ? [...onPath(name), ...fetched(name)] : [{ path: path.resolve(named), env: {} }];
-  return candidates.find((tool) => isProgram(tool.path) && isNewEnough(name, tool)) ?? null;
+  for (const tool of named === null ? candidates(name) : [{ path: path.resolve(named), env: {} }]) {
+    if (isProgram(tool.path) && isNewEnough(name, tool)) return tool;
+  }
+  return null;
+}
+
+/** One after the other: each file has it looked for several times. */
+function* candidates(name: string): Generator<Tool> {
+  yield* onPath(name);
+  yield* fetched(name);
 }
 
 /** The version that a program tells, as `2.15.1`; `null` when it does not run or tells none. */

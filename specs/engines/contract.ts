@@ -185,7 +185,7 @@ export function engineContract(name: string, { tool, diskFullReplay, countsLinks
       const { source, destination } = await sourceAndDestination();
       const task = makeTask(`${source}/`, `${destination}/`);
       for (const find of [() => null, () => ({ path: '/nowhere/program', env: {} })]) {
-        expect(await failureOf(makeEngine(find).count(task, new Bench()))).toMatchObject({ code: 'engine_missing', retriable: false });
+        expect(await failureOf(copy(makeEngine(find), task))).toMatchObject({ code: 'engine_missing', retriable: false });
       }
     });
 

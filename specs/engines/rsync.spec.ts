@@ -61,7 +61,7 @@ it('passes nothing of its own environment on but what every program needs', asyn
   vi.stubEnv('TALLYMAN_TOKEN', 'secret');
   try {
     const task = makeTask(`${folder}/`, `${folder}/copy/`);
-    await makeEngine(() => spy).count(task, new Bench());
+    await makeEngine(() => spy).list?.(task, new Bench());
   } finally {
     vi.unstubAllEnvs();
   }
@@ -145,7 +145,7 @@ it('does not believe an exit code 0 without the totals', async () => {
   const folder = await newFolder();
   const mute = makeEngine(() => silent);
   const silent = await scriptTool('exit 0');
-  const task = makeTask(`${folder}/`, `${folder}/x/`);
+  const task = { ...makeTask(`${folder}/`, `${folder}/x/`), countChanges: true };
   expect(await failureOf(mute.count(task, new Bench()))).toMatchObject({ code: 'engine_error' });
   expect(await failureOf(mute.verify(task, 'checksum', new Bench()))).toMatchObject({ code: 'engine_error' });
 });
@@ -183,14 +183,19 @@ it('ends what its program left running, and then only tells the end', async () =
   const careless = await scriptTool(`sleep 600 & exit 11`);
   const task = makeTask(`${folder}/`, `${folder}/x/`);
   const engine = createRsyncEngine({ markers, findRsync: () => careless, graceMs: 200 });
-  expect(await failureOf(engine.count(task, new Bench()))).toMatchObject({ exitCode: 11 });
+  expect(await failureOf(copy(engine, task))).toMatchObject({ exitCode: 11 });
   expect(await findLeftovers({ attempt: attemptName(task) })).toEqual([]);
 });
 
 it('says that something else ended rsync, and that trying again helps', async () => {
   const folder = await newFolder();
   const killed = await scriptTool('kill -9 $$');
-  const failure = await failureOf(makeEngine(() => killed).count(makeTask(`${folder}/`, `${folder}/x/`), new Bench()));
+  const failure = await failureOf(
+    copy(
+      makeEngine(() => killed),
+      makeTask(`${folder}/`, `${folder}/x/`),
+    ),
+  );
   expect(failure).toMatchObject({
     code: 'interrupted',
     exitCode: null,

@@ -95,6 +95,16 @@ describe('A worker claims', () => {
     expect([...steps.keys()]).toEqual(['a', 'b', 'c']);
   });
 
+  it('and forgets each that has ended: it may run a million of them', async () => {
+    waiting = ['a', 'b', 'c', 'd', 'e'];
+    await start({ slots: 1 });
+    for (const id of ['a', 'b', 'c', 'd']) {
+      (await toTransfer(id)).transferGate.open({ filesTransferred: 1, bytesTransferred: 1, warnings: [] });
+      await settle();
+    }
+    expect(Object.keys(actor.getSnapshot().children).filter((id) => id.includes('/'))).toEqual(['e/1']);
+  });
+
   it('with a pause when there is nothing, and longer ones when there is no manager', async () => {
     onClaim = () => Promise.resolve(null);
     await start();

@@ -10,7 +10,6 @@ import { requireTool, sayCommand } from './program.js';
 import {
   countArgs,
   previewArgs,
-  tellsChanges,
   listArgs,
   listOf,
   lookArgs,
@@ -26,12 +25,12 @@ import { RsyncErrors, saysNotThere } from './rsync-failures.js';
 import { RsyncFiles, lookedAtAll } from './rsync-files.js';
 import { RsyncNames, isFolder, withFolder } from './rsync-names.js';
 import {
-  BYTES,
   BYTES_TRANSFERRED,
   FILES,
   FILES_DELETED,
   FILES_TRANSFERRED,
   VANISHED,
+  countedBy,
   mustBeZero,
   totalOf,
   type Outcome,
@@ -40,6 +39,7 @@ import { ENTRY_TYPES, isUntouched, parseLine, unglued, type RsyncLine, type Stat
 import { allAtOnce, partsOf } from './rsync-parallel.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
+import { countSmall } from './rsync-small.js';
 import { remoteSideOf, wayTo, type RemoteAccess } from './rsync-remote.js';
 import { FilesToCopy, mostParts, type Part } from './rsync-split.js';
 import { takeUpTemporaries } from './rsync-temporary.js';
@@ -97,7 +97,13 @@ class RsyncEngine implements Engine {
 
   async count(given: TransferTask, run: Run): Promise<Counted> {
     const task = await withFolder(given);
-    if (metadataArgs(task.options).length > 0) requireCapable(await versionText(this.#require()), task.options);
+    const rsync = this.#require();
+    const small = await countSmall(task);
+    if (small) {
+      run.log('info', 'worker', `${small.source?.files} files are so few that they were counted without rsync.`);
+      return small;
+    }
+    if (metadataArgs(task.options).length > 0) requireCapable(await versionText(rsync), task.options);
     await takeUpTemporaries(task, run);
     const names = await RsyncNames.of(task);
     const files = new RsyncFiles(names, task);
@@ -111,13 +117,7 @@ class RsyncEngine implements Engine {
     const outcome = await this.#run(countArgs(task), task, run, { onLine, onError });
     // What vanishes now is not there to be copied either; what cannot be read does not keep the rest from being copied.
     if (outcome.exit.code !== VANISHED && !files.isAllElseDone(outcome.exit)) mustBeZero(outcome);
-    const all = totalOf(outcome, FILES);
-    const counted = {
-      ...(task.only ? {} : { source: { files: all.value - (all.byType['dir'] ?? 0), bytes: totalOf(outcome, BYTES).value } }),
-      ...(tellsChanges(task) ? { changes: found.changes(all) } : {}),
-      filesTotal: totalOf(outcome, FILES_TRANSFERRED).value,
-      bytesTotal: totalOf(outcome, BYTES_TRANSFERRED).value,
-    };
+    const counted = countedBy(outcome, task, found);
     if (await isFolder(task.source)) this.#toCopy.set(counted, toCopy);
     return counted;
   }
