@@ -54,7 +54,7 @@ export function progressWords({ progress }: Job): string {
     progress.percent === null ? null : percent(progress.percent),
     amount(progress),
     progress.bytesPerSecond === null ? null : speed(progress.bytesPerSecond),
-    progress.etaSeconds === null ? null : `${duration(progress.etaSeconds)} left`,
+    progress.etaSeconds ? `${duration(progress.etaSeconds)} left` : null,
     fileCount(progress),
   ];
   return words.filter((word) => word !== null).join(', ');
