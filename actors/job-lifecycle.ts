@@ -28,7 +28,7 @@ export type LifecycleEvent =
 
 interface Context {
   wanted: Job['wanted'];
-  /** Whether a failed attempt may be repeated by itself. */
+  /** Whether a failed attempt may be repeated by itself; of a queued job: whether it waits for its `retryAt`. */
   mayRetry: boolean;
   /** Whether the job waits for a person before it goes on: an interrupted one, or what failed was a question. */
   asks: boolean;
@@ -56,6 +56,8 @@ export const jobLifecycle = setup({
     queued: {
       on: {
         claim: 'running',
+        start: { guard: 'mayRetry', target: 'queued', description: 'now, not at retryAt' },
+        retry: { guard: 'mayRetry', target: 'queued', description: 'now, not at retryAt' },
         pause: 'paused',
         cancel: 'cancelled',
         deadline: 'failed',
@@ -104,10 +106,8 @@ export function nextStatus(status: JobStatus, event: LifecycleEvent, { wanted, m
 }
 
 /** What may be asked of a job in this status, for messages. A deadline passes by itself. */
-export function legalEvents(status: JobStatus, wanted: Job['wanted']): LifecycleEvent[] {
-  return LIFECYCLE_EVENTS.filter(
-    (event) => event !== 'deadline' && nextStatus(status, event, { wanted, mayRetry: false, asks: false }) !== null,
-  );
+export function legalEvents(status: JobStatus, wanted: Job['wanted'], mayRetry = false): LifecycleEvent[] {
+  return LIFECYCLE_EVENTS.filter((event) => event !== 'deadline' && nextStatus(status, event, { wanted, mayRetry, asks: false }) !== null);
 }
 
 /** Every answer of the machine, asked once at start: a pure transition costs ~14 µs, and there are only a few hundred. */

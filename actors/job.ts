@@ -84,6 +84,7 @@ export const jobFailureSchema = z.strictObject({
   advice: z.string().max(2048).nullable().default(null),
   filesFailed: count.exactOptional().describe('all others are done: `retry` with `onlyFailed` takes just these'),
   asks: agreedSchema.exactOptional().describe('the job is paused: `resume` says yes to this, in this job alone'),
+  away: z.literal(true).exactOptional().describe('a side cannot be reached for now, and the job was asked to wait for it'),
 });
 export type JobFailure = z.infer<typeof jobFailureSchema>;
 
@@ -190,6 +191,10 @@ export const transferOptionsSchema = z.strictObject({
     .max(7 * 24 * 3600)
     .optional()
     .describe('an attempt that moves no byte for so long is ended and tried again; 0: never; default 900'),
+  whenAway: z
+    .enum(['fail', 'wait'])
+    .optional()
+    .describe('the network or the disk of a side is away: a failure like others (the default), or wait until it is back'),
   listUnchanged: z.boolean().optional().describe('files that need no copy are told in `files` too; of large trees they are many'),
   manifest: z
     .string()
@@ -252,6 +257,7 @@ export const jobSchema = z.object({
   runAt: timestamp.nullable(),
   after: z.array(z.string()).describe('ids of jobs that have to be completed before it may run; none once it has run'),
   retryAt: timestamp.nullable(),
+  awaySince: timestamp.optional().describe('since when it waits for a side that is away (`whenAway`), and looks again at `retryAt`'),
   error: jobFailureSchema.nullable(),
   warnings: z.array(z.string()),
   verification: verificationSchema.nullable(),

@@ -30,14 +30,14 @@ export function claim(context: VerbContext, { worker, types }: Requests['claim']
       runAt: null,
       after: [],
       retryAt: null,
-      error: null,
+      error: job.awaySince === undefined ? null : job.error,
       warnings: [],
       verification: null,
       startedAt: context.nowIso,
       finishedAt: null,
       seen: job.seen ?? context.draft.table.pairs.seenBefore(job),
     }),
-    { verb: 'claim' },
+    job.awaySince === undefined ? { verb: 'claim' } : null,
   );
 }
 
@@ -61,8 +61,13 @@ export function progress(context: VerbContext, update: ProgressUpdate & { seen?:
   const { seen } = update;
   if (merged === job.progress && phase === job.phase && !seen) return entry;
   const next = change(context, job, { phase, progress: merged, ...(seen && { seen }) });
+  if (isBack(job, phase))
+    return context.draft.put({ ...next, awaySince: undefined, error: null }, { verb: 'back', note: `away since ${job.awaySince}` });
   return seen ? context.draft.put(next, null) : context.draft.patch(next);
 }
+
+/** A side that was away is back: the attempt has passed its preflight. */
+const isBack = ({ awaySince }: Job, phase: Job['phase']): boolean => awaySince !== undefined && phase !== null && phase !== 'preflight';
 
 /** A new phase begins anew; within one, percent never falls. */
 function mergedProgress(job: Job, phase: Job['phase'], update: Requests['heartbeat']['progress']): Progress {
@@ -93,6 +98,7 @@ export function complete(context: VerbContext, body: Requests['complete']): Entr
     status: requireNext(job, 'complete') as Job['status'],
     progress: mergedProgress(job, job.phase, body.progress),
     result: body.result ?? null,
+    error: null,
     warnings: body.warnings,
     verification: body.verification,
     deletion: withDeletion(job.deletion, body.deletion),
@@ -181,17 +187,41 @@ function endAttempt(
   error: JobFailure | null,
   note?: string | null,
 ): Entry {
-  const asks = event === 'fail' ? error?.asks !== undefined : asksToResume(job);
-  const status = requireNext(job, event, mayRetry, asks) as Job['status'];
+  const isAway = staysAway(job, event, error);
+  const asks = event === 'fail' ? error?.asks !== undefined : !isAway && asksToResume(job);
+  const status = requireNext(job, event, mayRetry || isAway, asks) as Job['status'];
+  if (isAway && status === 'queued') return waitForSide(context, job, event, error, note);
   if (event !== 'fail' && status === 'paused' && job.wanted === 'run') error = interrupted(job, error, note);
   const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
   if (status === 'failed' || status === 'cancelled') return finish(context, job, event, { status, error }, text);
   const retries = event === 'release' || status === 'paused' ? job.retries : job.retries + 1;
-  const retryAt = event === 'fail' && status === 'queued' ? retryTime(context, retries) : null;
-  return context.draft.put(change(context, job, { status, wanted: 'run', phase: null, worker: null, error, retries, retryAt }), {
+  const retryAt = event === 'fail' && status === 'queued' ? backoff(context, BACKOFF_MIN_MS * 2 ** (retries - 1)) : null;
+  const ended = { status, wanted: 'run', phase: null, worker: null, awaySince: undefined, error, retries, retryAt } as const;
+  return context.draft.put(change(context, job, ended), {
     verb: event,
     note: text,
   });
+}
+
+/** Whether the attempt found a side away that the job is to wait for; one that was cut off before it had looked has found out nothing new. */
+const staysAway = ({ options, awaySince }: Job, event: 'fail' | 'release' | 'expire', error: JobFailure | null): boolean =>
+  event === 'fail' ? error?.away === true && 'whenAway' in options && options.whenAway === 'wait' : awaySince !== undefined;
+
+/** Back in the queue until it is time to look again: later and later, as it has waited. No retry is used up, and only the first is told in the history. */
+function waitForSide(
+  context: VerbContext,
+  job: Job,
+  event: 'fail' | 'release' | 'expire',
+  error: JobFailure | null,
+  note?: string | null,
+): Entry {
+  const awaySince = job.awaySince ?? context.nowIso;
+  const found = event === 'fail' ? error : job.error;
+  const retryAt = event === 'release' ? null : backoff(context, context.nowMs - Date.parse(awaySince));
+  const waiting = { status: 'queued', wanted: 'run', phase: null, worker: null, awaySince, error: found, retryAt } as const;
+  const isKnown = event === 'fail' && job.awaySince !== undefined;
+  const text = note ?? (error ? `${error.code}: ${error.message}`.slice(0, 500) : null);
+  return context.draft.put(change(context, job, waiting), isKnown ? null : { verb: event === 'fail' ? 'away' : event, note: text });
 }
 
 /** Why a job waits for a person, who did not pause it. */
@@ -204,14 +234,17 @@ const interrupted = (job: Job, lost: JobFailure | null, note: string | null | un
 });
 
 function finish(context: VerbContext, job: Job, verb: string, changes: Partial<Job>, note: string | null = null): Entry {
-  return context.draft.put(change(context, job, { ...changes, wanted: 'run', phase: null, onlyFailed: null, finishedAt: context.nowIso }), {
-    verb,
-    note,
-  });
+  return context.draft.put(
+    change(context, job, { ...changes, wanted: 'run', phase: null, onlyFailed: null, awaySince: undefined, finishedAt: context.nowIso }),
+    {
+      verb,
+      note,
+    },
+  );
 }
 
 /** Exponential from 1 s to 60 s, with half of it random so that many jobs do not come back at once. */
-function retryTime({ nowMs, random }: VerbContext, retries: number): string {
-  const fullMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (retries - 1));
+function backoff({ nowMs, random }: VerbContext, wantedMs: number): string {
+  const fullMs = Math.min(BACKOFF_MAX_MS, wantedMs);
   return new Date(nowMs + Math.max(BACKOFF_MIN_MS, fullMs * (0.5 + random() / 2))).toISOString();
 }

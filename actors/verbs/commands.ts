@@ -12,8 +12,8 @@ import { change, requireEntry, requireNext, requireVersion, type VerbContext } f
 
 type CommandVerb = 'start' | 'pause' | 'resume' | 'cancel';
 
-/** start, pause, resume or cancel one job. */
-export function command(context: VerbContext, verb: CommandVerb, id: string, { ifVersion, skipDeletion }: RunRequest): Entry {
+/** start, pause, resume or cancel one job; retry one that waits for its `retryAt`. */
+export function command(context: VerbContext, verb: CommandVerb | 'retry', id: string, { ifVersion, skipDeletion }: RunRequest): Entry {
   const entry = requireEntry(context, id);
   const { job } = entry;
   requireVersion(job, ifVersion);
@@ -52,6 +52,8 @@ function agreed({ seen, error }: Job): Partial<Job> {
 export function retry(context: VerbContext, id: string, request: Omit<Requests['retry'], 'id' | 'ids'>): Entry {
   const { ifVersion, onlyFailed, skipDeletion = false } = request;
   const { job } = requireEntry(context, id);
+  // It is tried again anyway, and as it was: this only says now.
+  if (job.status === 'queued' && !onlyFailed) return command(context, 'retry', id, request);
   requireVersion(job, ifVersion);
   const status = requireNext(job, 'retry') as Job['status'];
   const only = onlyFailed ? failedIn(job) : null;
@@ -78,7 +80,7 @@ function failedIn(job: Job): NonNullable<Job['onlyFailed']> {
 }
 
 /** A running job is stopped by its worker: here it is only said what is wanted. Asked again, nothing changes. */
-function want(context: VerbContext, entry: Entry, verb: CommandVerb): Entry {
+function want(context: VerbContext, entry: Entry, verb: CommandVerb | 'retry'): Entry {
   const wanted = verb === 'resume' ? 'run' : (verb as 'pause' | 'cancel');
   // Who asked for cancel has said the last word.
   if (entry.job.wanted === wanted || (entry.job.wanted === 'cancel' && wanted === 'pause')) return entry;
@@ -86,9 +88,10 @@ function want(context: VerbContext, entry: Entry, verb: CommandVerb): Entry {
 }
 
 function moved(context: VerbContext, status: Job['status']): Partial<Job> {
-  if (status === 'queued') return { status, retryAt: null, retries: 0, error: null, finishedAt: null };
-  if (status === 'cancelled') return { status, retryAt: null, finishedAt: context.nowIso };
-  return { status, retryAt: null };
+  const waits = { retryAt: null, awaySince: undefined };
+  if (status === 'queued') return { ...waits, status, retries: 0, error: null, finishedAt: null };
+  if (status === 'cancelled') return { ...waits, status, finishedAt: context.nowIso };
+  return { ...waits, status };
 }
 
 /** Many at once, each with its own answer: what one is refused for does not touch the others. */

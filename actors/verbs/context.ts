@@ -82,16 +82,23 @@ export function requireVersion({ id, version }: Pick<Job, 'id' | 'version'>, ifV
 }
 
 /** The status that `event` leads to. Throws `illegal_transition` naming the status and what is legal. */
-export function requireNext(job: Job, event: LifecycleEvent, mayRetry = false, asks = asksToResume(job)): Job['status'] | 'deleted' {
+export function requireNext(
+  job: Job,
+  event: LifecycleEvent,
+  mayRetry = hasRetryAhead(job),
+  asks = asksToResume(job),
+): Job['status'] | 'deleted' {
   const next = nextStatus(job.status, event, { wanted: job.wanted, mayRetry, asks });
   if (next !== null) return next;
-  const legal = legalEvents(job.status, job.wanted);
+  const legal = legalEvents(job.status, job.wanted, hasRetryAhead(job));
   throw new JobError('illegal_transition', `Job ${job.id} is ${job.status}: ${event} is not possible now, only ${legal.join(', ')}.`, {
     id: job.id,
     status: job.status,
     legal,
   });
 }
+
+const hasRetryAhead = ({ status, retryAt }: Job): boolean => status === 'queued' && retryAt !== null;
 
 /** The job, if `attempt` is its running attempt and its lease has not passed. Throws `attempt_expired`. */
 export function requireAttempt(context: VerbContext, id: string, attempt: number): Job {

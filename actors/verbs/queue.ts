@@ -18,6 +18,7 @@ export function nextWaiting(context: VerbContext, types: readonly string[]): Job
   table.queue.promote(context.nowIso);
   if (isFull(context)) return null;
   let best: Job | null = null;
+  let look: Job | null = null;
   const closed: Job[] = [];
   for (const type of new Set(types)) {
     let looked = 0;
@@ -28,12 +29,17 @@ export function nextWaiting(context: VerbContext, types: readonly string[]): Job
       const obstacle = RULES.find((rule) => rule(context, job) !== null);
       if (obstacle === hours) closed.push(job);
       if (obstacle) continue;
+      // Whether a side is back may take long to find out: what can run comes first.
+      if (job.awaySince !== undefined) {
+        look ??= job;
+        continue;
+      }
       if (!best || queueKey(job) < queueKey(best)) best = job;
       break;
     }
   }
   for (const job of closed) table.queue.delay(job, opensAt(context, job));
-  return best;
+  return best ?? look;
 }
 
 /** Why a job does not run, as far as the manager knows: nothing of a job that runs or is finished. */
@@ -68,7 +74,11 @@ function others({ draft: { table } }: VerbContext, job: Job): Reason[] {
 const ENDED: ReadonlySet<Job['status'] | undefined> = new Set(['failed', 'cancelled', undefined]);
 const listOf = (ids: readonly string[]): string => `job ${ids.join(', ')}`;
 
-function times({ nowIso }: VerbContext, { retryAt, runAt, error }: Job): Reason[] {
+function times({ nowIso }: VerbContext, { retryAt, runAt, error, awaySince }: Job): Reason[] {
+  if (awaySince !== undefined) {
+    const next = retryAt === null ? 'soon' : `at ${retryAt}`;
+    return [reason('away', `A side is away since ${awaySince}. It looks again ${next}; "retry" looks now. ${error?.message ?? ''}`.trim())];
+  }
   if (retryAt !== null && retryAt > nowIso)
     return [reason('retry_at', `It is tried again at ${retryAt}${error ? `: ${error.message}` : '.'}`)];
   if (retryAt === null && runAt !== null && runAt > nowIso) return [reason('run_at', `It is to run at ${runAt}, not before.`)];

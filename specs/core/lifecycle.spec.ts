@@ -7,6 +7,8 @@ const TABLE: Record<JobStatus, Partial<Record<LifecycleEvent, string>>> = {
   pending: { start: 'queued', cancel: 'cancelled', deadline: 'failed', update: 'pending', delete: 'deleted' },
   queued: {
     claim: 'running',
+    start: 'queued/-',
+    retry: 'queued/-',
     pause: 'paused',
     cancel: 'cancelled',
     deadline: 'failed',

@@ -116,12 +116,16 @@ export async function startDaemon(): Promise<Server & { folderOf: (module: strin
   return { ...server, folderOf: at, passwords: at('passwords') };
 }
 
-async function startServer(program: string, args: string[], env: Record<string, string>, port: number): Promise<Server> {
+export async function startServer(program: string, args: string[], env: Record<string, string>, port: number): Promise<Server> {
   let child: ChildProcess | null = null;
   const server: Server = {
     port,
     async start() {
-      const started = (child = spawn(program, args, { env: { PATH: '/usr/bin:/bin', ...env }, stdio: ['ignore', 'ignore', 'pipe'] }));
+      const started = (child = spawn(program, args, {
+        env: { PATH: '/usr/bin:/bin', ...env },
+        stdio: ['ignore', 'ignore', 'pipe'],
+        detached: true,
+      }));
       let said = '';
       started.stderr.on('data', (text: Buffer) => (said += text.toString()));
       while (!(await accepts(port))) {
@@ -132,7 +136,8 @@ async function startServer(program: string, args: string[], env: Record<string, 
     async stop() {
       if (!child) return;
       const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
-      child.kill('SIGKILL');
+      // With those that serve a connection.
+      if (exited && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       await exited;
       child = null;
     },

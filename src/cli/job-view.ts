@@ -29,7 +29,10 @@ export function statusWords(job: Job, now: number): string {
   if (job.status === 'running' && job.wanted === 'pause') return 'pausing';
   if (job.status === 'running' && job.wanted === 'cancel') return 'being cancelled';
   if (job.status === 'running' && job.wanted === 'stop') return 'stopping';
+  if (job.status === 'running' && job.awaySince !== undefined) return 'away, looks now';
   if (job.status === 'running') return job.phase?.replace('_', ' ') ?? 'running';
+  if (job.status === 'queued' && job.awaySince !== undefined)
+    return `away, looks ${job.retryAt === null ? 'soon' : relativeTime(job.retryAt, now)}`;
   if (job.status === 'queued' && job.retryAt !== null) return `retries ${relativeTime(job.retryAt, now)}`;
   if (job.status === 'queued' && job.runAt !== null && Date.parse(job.runAt) > now) return `starts ${relativeTime(job.runAt, now)}`;
   if (job.status === 'completed' && job.warnings.length > 0) return 'completed, warnings';
@@ -128,6 +131,7 @@ export function jobDetails(job: Job, reasons: readonly Reason[], now: number): P
     ['starts', at(job.runAt)],
     ['after', job.after.join(', ') || null],
     ['started', at(job.startedAt)],
+    ['away since', at(job.awaySince ?? null)],
     ['tries again', at(job.retryAt)],
     ['finished', at(job.finishedAt)],
     ['version', String(job.version)],
@@ -174,7 +178,7 @@ function deletionWords({ filesDeleted, bytesDeleted, foldersDeleted, filesKept, 
 }
 
 function optionWords(options: TransferOptions): string {
-  const { excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource, resume } = options;
+  const { excludes, includes, bandwidthLimit, verify, maxRetries, deleteSource, resume, whenAway } = options;
   const metadata = askedMetadata(options);
   const words = [
     excludes.length > 0 ? `exclude ${excludes.join(' ')}` : null,
@@ -184,6 +188,7 @@ function optionWords(options: TransferOptions): string {
     metadata.length === 0 ? null : `with ${metadata.join(' ')}`,
     deleteSource.mode === 'never' ? null : `delete the source ${deleteSource.mode.replace('_', ' ')}`,
     resume === undefined ? null : `resume ${resume}`,
+    whenAway === 'wait' ? 'waits for a side that is away' : null,
     plural(maxRetries, 'retry', 'retries'),
   ];
   return words.filter((word) => word !== null).join(', ');

@@ -48,7 +48,7 @@ export const isFinished = (job: Job): boolean => (FINISHED_STATUSES as readonly 
 function progressLines(job: Job, terminal: Terminal, now: number, elapsedSeconds: number): Piece[][] {
   const { progress } = job;
   const head: Piece[] = [[job.name, 'bold'], '  ', [statusWords(job, now), ...statusStyles(job)], [`  ${duration(elapsedSeconds)}`, 'dim']];
-  if (job.status !== 'running') return [head, [waitWords(job)]];
+  if (job.status !== 'running' || job.awaySince !== undefined) return [head, [waitWords(job)]];
   const words = [
     progress.bytesPerSecond === null ? null : speed(progress.bytesPerSecond),
     progress.etaSeconds === null ? null : `${duration(progress.etaSeconds)} left`,
@@ -73,6 +73,7 @@ function bar(done: number | null, columns: number, utf8: boolean): Piece[] {
 function waitWords(job: Job): string {
   if (job.status === 'paused') return `"tallyman resume ${shortId(job.id)}" goes on with it.`;
   if (job.status === 'pending') return `"tallyman start ${shortId(job.id)}" starts it.`;
+  if (job.awaySince !== undefined && job.error !== null) return `Waits until it is back: ${job.error.message}`;
   if (job.error !== null) return `Attempt ${job.attempt} failed: ${job.error.message}`;
   return job.status === 'queued' && job.runAt === null
     ? 'waits for a worker that is free, or for another job to leave the destination'
@@ -86,10 +87,14 @@ export class ProgressSteps {
   /** The line for this change, or `null` when it is no step. */
   next(job: Job): string | null {
     const tens = job.progress.percent === null ? 0 : Math.floor(job.progress.percent / 10);
-    const step = `${job.status} ${job.wanted} ${job.phase} ${job.attempt} ${job.retryAt} ${job.status === 'running' ? tens : ''}`;
+    // However often it looks, it is one step.
+    const step =
+      job.awaySince !== undefined
+        ? `away ${job.awaySince}`
+        : `${job.status} ${job.wanted} ${job.phase} ${job.attempt} ${job.retryAt} ${job.status === 'running' ? tens : ''}`;
     if (this.#last.get(job.id) === step) return null;
     this.#last.set(job.id, step);
-    const words = job.status === 'running' ? progressWords(job) : waitWords(job);
+    const words = job.status === 'running' && job.awaySince === undefined ? progressWords(job) : waitWords(job);
     return words === '' ? statusWords(job, Date.now()) : `${statusWords(job, Date.now())}: ${words}`;
   }
 

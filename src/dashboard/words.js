@@ -110,11 +110,12 @@ export function badge(job) {
 
 /** What stands under the badge: the phase, or what the job waits for. @param {Job} job */
 export function note(job) {
-  if (job.status === 'running') {
+  if (job.status === 'running' && !job.awaySince) {
     // Only transfers tell a phase as soon as they have begun.
     const phase = job.phase ? PHASES[job.phase] : job.source === null ? '' : 'starting';
     return [phase, job.attempt > 1 ? `attempt ${job.attempt}` : ''].filter(Boolean).join(', ');
   }
+  if (job.awaySince) return `away since ${moment(job.awaySince)}, looks again ${job.retryAt ? `at ${moment(job.retryAt)}` : 'now'}`;
   if (job.status === 'queued' && job.retryAt) return `tries again at ${moment(job.retryAt)}`;
   if (job.status === 'queued' && job.runAt && Date.parse(job.runAt) > Date.now()) return `runs at ${moment(job.runAt)}`;
   if (job.status === 'paused' && job.error) return 'waits for you: an error stopped it';

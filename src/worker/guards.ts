@@ -7,7 +7,7 @@ import { EngineFailed, type Amount, type Changes, type TransferTask } from '../e
 import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
 import { number } from './number.js';
 import { failed, type LocalSides } from './preflight.js';
-import { SIDES, seenHere, type Side } from './seen.js';
+import { SIDES, nearest, seenHere, type Side } from './seen.js';
 
 const MOUNT_ADVICE =
   'Mount the disk, then retry the job. If the files are meant to be there without a mount, make a new job without this guard.';
@@ -33,6 +33,29 @@ export async function checkGuards(task: TransferTask, paths: LocalSides, seen: S
   if (deleteExtraneous && !compareOnly && paths.source !== null && (await isEmptyFolder(paths.source))) throw sourceEmpty(task.source);
   return said;
 }
+
+/** A side whose disk is not mounted, as far as a guard or the last run tells; `null` when none is. However else a job failed: this is why. */
+export async function missingDisk(
+  task: Pick<TransferTask, 'source' | 'destination' | 'options'>,
+  seen: Seen | null,
+): Promise<EngineFailed | null> {
+  const { requireMount, marker, otherDisk } = task.options;
+  for (const side of SIDES) {
+    if (isRemote(task[side])) continue;
+    const { mount } = await diskOf(await nearest(task[side]));
+    if (mount === null && (requireMount === side || requireMount === 'both')) return notMounted(side, task[side]);
+    const before = seenHere(seen)?.[side];
+    const isMeant = otherDisk === 'allow' || seen?.agreed?.[side] === SYSTEM;
+    if (mount === null && before && before !== SYSTEM && !isMeant) return wasMounted(side, task[side], before);
+    const name = marker?.[side];
+    const missing = name ? await requireMarker(side, await rootOf(task, side), name).catch((error: unknown) => error) : null;
+    if (missing instanceof EngineFailed) return missing;
+  }
+  return null;
+}
+
+const wasMounted = (side: Side, given: string, before: string) =>
+  failed(`${side}_not_mounted`, `The ${side} ${given} was on ${diskWords(before)}, which is not mounted.`, MOUNT_ADVICE);
 
 interface OtherDisk {
   side: Side;
@@ -104,7 +127,7 @@ async function requireMarker(side: Side, folder: string, name: string): Promise<
 }
 
 /** The folder that a marker is looked for in: where one file is copied, the one that holds it. */
-async function rootOf({ source, destination }: TransferTask, side: Side): Promise<string> {
+async function rootOf({ source, destination }: Pick<TransferTask, Side>, side: Side): Promise<string> {
   const isFolder = async (file: string) => (isRemote(file) || (await stat(file).catch(() => null))?.isDirectory()) ?? false;
   if (side === 'source') return (await isFolder(source)) ? source : path.dirname(source);
   const isNewName = !destination.endsWith('/') && !(await isFolder(source)) && !(await isFolder(destination));

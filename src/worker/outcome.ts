@@ -126,7 +126,8 @@ export function wordsOf(outcome: Outcome): [level: LogLine['level'], text: strin
     case 'complete':
       return ['info', 'Completed.'];
     case 'fail': {
-      const { code, message, advice } = outcome.error;
+      const { code, message, advice, away } = outcome.error;
+      if (away) return ['warning', `A side is away (${code}): ${message}\n${advice}`];
       return ['error', `Failed (${code}): ${message}${advice ? `\n${advice}` : ''}`];
     }
     case 'release':

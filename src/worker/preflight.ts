@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { JobFailure } from '../../actors/job.js';
 import { isRemote, isWithin, overlaps } from '../../actors/paths.js';
 import { EngineFailed, type TransferTask } from '../engines/engine.js';
+import { CAUSE_OF_ERRNO } from '../engines/failure-causes.js';
 
 /** Where a transfer really reads and writes: every symbolic link resolved. */
 export interface RealPaths {
@@ -177,7 +178,8 @@ async function requireAccess(file: string, mode: number, doing: 'read' | 'write'
 }
 
 function explainAccess(error: unknown, file: string, doing: 'read' | 'write'): EngineFailed | null {
-  switch ((error as NodeJS.ErrnoException).code) {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  switch (code) {
     case 'EACCES':
     case 'EPERM':
       return failed(
@@ -196,15 +198,20 @@ function explainAccess(error: unknown, file: string, doing: 'read' | 'write'): E
     case 'ENAMETOOLONG':
       return failed('path_not_allowed', `A name in ${file} is too long for its file system.`, 'Choose a shorter path.');
     case 'EIO':
-    case 'ESTALE':
       return failed(
         'io_error',
-        `${file} cannot be looked at: its disk or network mount does not answer rightly.`,
-        'Check the mount. The job is tried again by itself.',
+        `${file} cannot be looked at: its disk does not answer rightly.`,
+        'Check the disk and its cable. The job is tried again by itself.',
         true,
       );
     default:
-      return null;
+      if (CAUSE_OF_ERRNO[code] !== 'network') return null;
+      return failed(
+        'network',
+        `${file} cannot be looked at: its network mount does not answer (${code}).`,
+        'Check the mount and the network. The job is tried again by itself.',
+        true,
+      );
   }
 }
 

@@ -51,7 +51,7 @@ export function seenAtEnd(seen: Seen | null, now: Sides, source?: Pick<Amount, '
 }
 
 /** The real path of what is there of `given`, or of the nearest folder above. */
-async function nearest(given: string): Promise<string> {
+export async function nearest(given: string): Promise<string> {
   for (let at = given; ; at = path.dirname(at)) {
     const real = await realpath(at).catch(() => null);
     if (real !== null) return real;

@@ -14,6 +14,7 @@ import { JobClient } from '../job-client.js';
 import { AttemptFiles, type AttemptRecord } from './attempt-files.js';
 import type { AttemptTools, LogSink } from './attempt-tools.js';
 import { AttemptRun, now } from './attempt-run.js';
+import { stepsOf } from './away.js';
 import { startPreviewService } from './preview-service.js';
 
 /** A claim waits this long for a job. Short, since a stopping worker waits for its last claim. */
@@ -76,7 +77,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
         now,
         claim: () => claim(tools, config.askTimeoutMs),
         progress: (updates) => renew(tools, updates),
-        stepsOf: (job) => new AttemptRun(job, job, tools),
+        stepsOf: (job) => stepsOf(job, tools),
         stepsOfLeftover: (attempt) => new AttemptRun(attempt, null, tools),
       },
     },

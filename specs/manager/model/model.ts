@@ -66,6 +66,9 @@ export function commanded(job: ModelJob, verb: ModelVerb): ModelJob | null {
     case 'retry failed':
     case 'retry cancelled':
       return queued();
+    case 'start queued':
+    case 'retry queued':
+      return job.delayed ? queued() : null;
     case 'pause queued':
       return moved('paused');
     case 'cancel pending':

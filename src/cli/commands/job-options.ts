@@ -58,6 +58,12 @@ export const TRANSFER_OPTIONS: readonly Option[] = [
     value: 'N',
     describe: 'pause and ask when the source has less of what it had at the last run (a mirror: 50; 0: never)',
   },
+  {
+    name: 'when-away',
+    value: 'HOW',
+    choices: ['fail', 'wait'],
+    describe: 'when the network or the disk of a side is away: fail as usual (the default), or wait until it is back',
+  },
   { name: 'acls', describe: 'copy access control lists, too' },
   { name: 'xattrs', describe: 'copy extended attributes, too' },
   { name: 'hard-links', describe: 'names of one file in SRC are names of one file in DEST' },
@@ -117,12 +123,14 @@ function transferOptions(args: Args, type: string) {
   const verify = (args.text('verify') ?? (manifest === undefined ? undefined : 'checksum')) as 'none' | 'size' | 'checksum' | undefined;
   const requireMount = args.text('require-mount') as 'source' | 'destination' | 'both' | undefined;
   const otherDisk = args.text('other-disk') as 'ask' | 'allow' | undefined;
+  const whenAway = args.text('when-away') as 'fail' | 'wait' | undefined;
   const minSourcePercent = args.whole('min-source-percent');
   const [source, destination] = [args.text('source-marker'), args.text('marker')];
   return {
     ...(requireMount === undefined ? {} : { requireMount }),
     ...((source ?? destination) === undefined ? {} : { marker: { source, destination } }),
     ...(otherDisk === undefined ? {} : { otherDisk }),
+    ...(whenAway === undefined ? {} : { whenAway }),
     ...(minSourcePercent === undefined ? {} : { minSourcePercent }),
     ...mirrorOptions(args, type),
     ...metadataOption(args),

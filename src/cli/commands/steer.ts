@@ -54,11 +54,17 @@ function steering(name: Verb, summary: string, example: readonly [string, string
 }
 
 export const STEERING: readonly Command[] = [
-  steering('start', 'start jobs that were made with --pending', ['tallyman start 8KX2M4QT', 'queues it for the next free worker']),
+  steering('start', 'start jobs that were made with --pending, or that wait to be tried again', [
+    'tallyman start 8KX2M4QT',
+    'queues it for the next free worker',
+  ]),
   steering('pause', 'stop jobs so that they can go on later', ['tallyman pause 8KX2M4QT 3VQZ7R1B', 'what was copied stays']),
   steering('resume', 'go on with paused jobs', ['tallyman resume 8KX2M4QT', 'from where it was']),
   steering('cancel', 'end jobs', ['tallyman cancel $(tallyman list --status queued --ids)', 'all that wait']),
-  steering('retry', 'try failed or cancelled jobs again', ['tallyman retry 8KX2M4QT', 'counts its retries anew']),
+  steering('retry', 'try failed or cancelled jobs again, and now those that wait for it', [
+    'tallyman retry 8KX2M4QT',
+    'counts its retries anew',
+  ]),
   steering('delete', 'forget jobs that do not run; files stay', ['tallyman delete 8KX2M4QT', 'the job, its history and its log are gone']),
 ];
 
