@@ -15,6 +15,7 @@ const WORD = '[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}';
 const USER = `(?:${WORD}@)?`;
 const MACHINE = '(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:]{2,39}\\])';
 const SSH_HOST = `${USER}${MACHINE}`;
+const NAME = new RegExp(`^${MACHINE}$`);
 const MODULE = `rsync://${USER}${MACHINE}(?::[1-9][0-9]{0,4})?/${WORD}`;
 
 /** The setting: hosts as jobs name them, "," between them. */
@@ -36,12 +37,31 @@ export function hostOf(place: string): HostPlace | null {
   return null;
 }
 
+/** By name: the one name under which a machine is looked up that has several. */
+export type SameHosts = ReadonlyMap<string, string>;
+
+/** Reads `nas=nas.local=10.0.0.7,box=box.lan`: the names of each machine. Null when that is not what it says. */
+export function parseSameHosts(text: string): SameHosts | null {
+  const same = new Map<string, string>();
+  for (const group of text === '' ? [] : text.toLowerCase().split(',')) {
+    const names = group.split('=');
+    const [first] = names;
+    if (first === undefined || names.length < 2) return null;
+    for (const name of names) {
+      if (!NAME.test(name) || same.has(name)) return null;
+      same.set(name, first);
+    }
+  }
+  return same;
+}
+
 /** Where a place is, whoever goes there: the same words for every way to write it. */
-export function machineOf({ via, host }: HostPlace): string {
+export function machineOf({ via, host }: HostPlace, same: SameHosts): string {
+  const known = (name: string): string => same.get(name.toLowerCase()) ?? name.toLowerCase();
   const anyone = host.replace(/^(rsync:\/\/)?[^@/]*@/, '$1');
-  if (via === 'ssh') return anyone.toLowerCase();
+  if (via === 'ssh') return known(anyone);
   const [, machine = '', port = '873', module = ''] = /^rsync:\/\/(\[.*\]|[^:/]*)(?::(\d+))?\/(.*)$/.exec(anyone) ?? [];
-  return `rsync://${machine.toLowerCase()}:${port}/${module}`;
+  return `rsync://${known(machine)}:${port}/${module}`;
 }
 
 /** Refuses what is not a place on an allowed host. */

@@ -1,4 +1,5 @@
 import type { Bandwidth } from './bandwidth.js';
+import type { SameHosts } from './host-place.js';
 import type { Journal } from './journal.js';
 import type { RunLimits } from './run-limits.js';
 import type { Allowed } from './paths.js';
@@ -37,6 +38,8 @@ export interface ManagerClock {
 
 export interface ManagerSettings extends Allowed {
   leaseMs: number;
+  /** Of machines with several names, for the one writer to a destination. */
+  sameHosts: SameHosts;
   limits: RunLimits;
   /** Of all transfers together, unless somebody asked for another. */
   bandwidth: Bandwidth;

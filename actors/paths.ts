@@ -1,5 +1,5 @@
 import { JobError } from './errors.js';
-import { checkHost, hostOf, machineOf } from './host-place.js';
+import { checkHost, hostOf, machineOf, type SameHosts } from './host-place.js';
 
 /** What jobs may read and write. */
 export interface Allowed {
@@ -68,20 +68,22 @@ export function isWithin(path: string, folder: string): boolean {
 }
 
 /** Whether one place is or holds the other. Places on two machines do not, whatever their paths are. */
-export const overlaps = (a: string, b: string): boolean => isIn(a, b) || isIn(b, a);
+export const overlaps = (a: string, b: string, same?: SameHosts): boolean => isIn(a, b, same) || isIn(b, a, same);
 
 /** Whether a place is another one or lies in it. */
-export function isIn(place: string, holder: string): boolean {
-  const [inner, outer] = [whereIs(place), whereIs(holder)];
+export function isIn(place: string, holder: string, same?: SameHosts): boolean {
+  const [inner, outer] = [whereIs(place, same), whereIs(holder, same)];
   return inner.name === outer.name && isWithin(inner.path, outer.path);
 }
 
 /** Whether two places are on this machine both, or on the same other one. */
 export const onOneMachine = (a: string, b: string): boolean => whereIs(a).name === whereIs(b).name;
 
-function whereIs(place: string): RemotePlace {
+const NO_OTHER_NAMES: SameHosts = new Map();
+
+function whereIs(place: string, same = NO_OTHER_NAMES): RemotePlace {
   const host = hostOf(place);
-  return host ? { name: machineOf(host), path: host.path } : (remoteOf(place) ?? { name: '', path: place });
+  return host ? { name: machineOf(host, same), path: host.path } : (remoteOf(place) ?? { name: '', path: place });
 }
 
 const plain = (path: string): string => {

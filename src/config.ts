@@ -3,7 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { parseBandwidth, type Bandwidth } from '../actors/bandwidth.js';
 import { JobError } from '../actors/errors.js';
-import { HOST_LIST } from '../actors/host-place.js';
+import { HOST_LIST, parseSameHosts, type SameHosts } from '../actors/host-place.js';
 import { NOTICE_EVENTS, webhookSchema, type NoticeEvent } from '../actors/notify.js';
 import { parseLabelLimits, type RunLimits } from '../actors/run-limits.js';
 import { DEFAULT_PREFIX } from './subjects.js';
@@ -57,6 +57,9 @@ export const SETTINGS = {
     .describe(
       'other machines that rsync may read and write, "," between them: `ada@nas.local` by ssh, `rsync://nas.local/photos` for a module of a daemon',
     ),
+  SAME_HOSTS: text.describe(
+    'names of one machine, so that only one job writes to a place there, whatever name it says: `nas=nas.local=10.0.0.7,box=box.lan`',
+  ),
   SSH_CONFIG: text.describe('configuration file of ssh (key, port, known hosts); none: its own, ~/.ssh/config'),
   RSYNC_PASSWORDS: text.describe(
     'file with passwords of rsync daemons, for nobody else to read: a line is an allowed host, a blank, its password',
@@ -118,6 +121,7 @@ export type Config = Readonly<{
   remotes: readonly string[];
   rcloneConfig: string;
   hosts: readonly string[];
+  sameHosts: SameHosts;
   sshConfig: string | null;
   rsyncPasswords: string | null;
   prefix: string;
@@ -167,6 +171,12 @@ function relate(s: Settings): Config {
   }
   const labels = parseLabelLimits(s.LABEL_LIMITS ?? '');
   if (!labels) throw bad(`TALLYMAN_LABEL_LIMITS is ${JSON.stringify(s.LABEL_LIMITS)}: give limits from 1, as disk=2,host:nas=1.`);
+  const sameHosts = parseSameHosts(s.SAME_HOSTS ?? '');
+  if (!sameHosts) {
+    throw bad(
+      `TALLYMAN_SAME_HOSTS is ${JSON.stringify(s.SAME_HOSTS)}: give the names of each machine, without users and each once, as nas=nas.local,box=box.lan.`,
+    );
+  }
   const roots = s.ROOTS.split(':').filter(Boolean);
   const relative = roots.find((root) => !path.isAbsolute(root));
   if (relative !== undefined)
@@ -186,6 +196,7 @@ function relate(s: Settings): Config {
     remotes: s.REMOTES?.split(',') ?? [],
     rcloneConfig: path.resolve(s.RCLONE_CONFIG ?? path.join(homedir(), '.config', 'rclone', 'rclone.conf')),
     hosts: s.HOSTS?.split(',') ?? [],
+    sameHosts,
     sshConfig: s.SSH_CONFIG === undefined ? null : path.resolve(s.SSH_CONFIG),
     rsyncPasswords: s.RSYNC_PASSWORDS === undefined ? null : path.resolve(s.RSYNC_PASSWORDS),
     prefix: s.PREFIX,

@@ -26,6 +26,7 @@ export interface ManagerOptions {
     | 'roots'
     | 'remotes'
     | 'hosts'
+    | 'sameHosts'
     | 'limits'
     | 'bandwidth'
     | 'cleanupAfterSeconds'
@@ -150,6 +151,7 @@ function managerInput(
       bandwidth: config.bandwidth,
       remotes: config.remotes,
       hosts: config.hosts,
+      sameHosts: config.sameHosts,
       leadLeaseMs: 1000,
       tickMs: 50,
       recordBytesMax: Math.min(LIMITS.recordBytes, maxPayload * JOURNAL_SHARE),

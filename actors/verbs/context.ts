@@ -3,6 +3,7 @@ import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
 import type { Entry } from '../entry.js';
+import type { SameHosts } from '../host-place.js';
 import type { RunLimits } from '../run-limits.js';
 import type { Allowed } from '../paths.js';
 import type { NextTime } from '../schedule.js';
@@ -25,6 +26,7 @@ export interface VerbContext extends Allowed {
   /** What one record may have. */
   recordBytesMax: number;
   limits: RunLimits;
+  sameHosts: SameHosts;
   bandwidth: BandwidthNow;
   bandwidthWatch: BandwidthWatch;
 }

@@ -117,7 +117,7 @@ function destination(context: VerbContext, { destination }: Job): Reason | null 
   const { table } = context.draft;
   for (const id of table.byStatus.running.ascending()) {
     const other = table.get(id)?.job.destination;
-    if (!other || !overlaps(destination, other)) continue;
+    if (!other || !overlaps(destination, other, context.sameHosts)) continue;
     return reason('destination', `Job ${id} writes to ${other}, which is, holds or lies in the destination of this one.`, [id]);
   }
   return null;

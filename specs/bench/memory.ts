@@ -29,6 +29,7 @@ export function bytesPerJob(jobs: number): number {
       leaseMs: 1000,
       roots: ['/'],
       limits: { maxRunning: 0, labels: [] },
+      sameHosts: new Map(),
       remotes: [],
       bandwidth: bandwidthWatch.now(null, 0),
       bandwidthWatch,

@@ -67,6 +67,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
         remotes: [],
         bandwidth: 0,
         hosts: [],
+        sameHosts: new Map(),
         leadLeaseMs: 1000,
         tickMs: 50,
         recordBytesMax: 1_000_000,
