@@ -4,6 +4,7 @@ import { Draft } from './draft.js';
 import { JobError } from './errors.js';
 import { claimAnswer, execute, type ManagerView, type Outcome } from './execute.js';
 import { JobTable } from './job-table.js';
+import { HeldClock } from './held-clock.js';
 import type { RecordDraft } from './journal.js';
 import { Leadership } from './leadership.js';
 import { LIMITS } from './limits.js';
@@ -49,6 +50,7 @@ export class ManagerState {
   readonly input: ManagerInput;
   readonly carry: CarryForward;
   readonly lead: Leadership;
+  readonly wall: HeldClock;
 
   draining = false;
   pending: Pending | null = null;
@@ -56,7 +58,6 @@ export class ManagerState {
 
   readonly #bandwidth: BandwidthWatch;
   #decided: Decided[] = [];
-  #lastNowMs = 0;
   #restUntilMs = -Infinity;
   #hasCarried = false; // asks that wait come before the next carry
   readonly startedAt: string;
@@ -65,6 +66,7 @@ export class ManagerState {
     this.input = input;
     this.#bandwidth = new BandwidthWatch(input.settings.bandwidth);
     this.lead = new Leadership(input);
+    this.wall = new HeldClock(input.clock.nowMs);
     this.carry = new CarryForward(this.table, input.settings);
     this.startedAt = new Date(input.clock.nowMs()).toISOString();
   }
@@ -80,11 +82,11 @@ export class ManagerState {
     const nowMs = this.input.clock.monotonicMs();
     return (
       this.mailbox.messages > 0 ||
-      (this.parked.size > 0 && this.parked.canRun(this.table.queue, this.#nowIso())) ||
+      (this.parked.size > 0 && this.parked.canRun(this.table.queue, this.wall.nowIso())) ||
       (!this.#rests &&
         (this.leases.isDue(nowMs) ||
           this.#bandwidth.isDue(nowMs) ||
-          this.table.isDue(this.#nowIso()) ||
+          this.table.isDue(this.wall.nowIso()) ||
           this.carry.isDue(this.lead.journal, this.lead.seq)))
     );
   }
@@ -241,7 +243,7 @@ export class ManagerState {
   }
 
   #record(kind: RecordDraft['kind'], lines: readonly string[], bandwidth = this.table.bandwidth): RecordDraft {
-    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: this.#nowIso(), bandwidth, lines };
+    return { kind, epoch: this.lead.epoch, commit: this.input.newCommitId(), at: this.wall.nowIso(), bandwidth, lines };
   }
 
   /** Nothing is appended now but what somebody asks for. */
@@ -249,18 +251,9 @@ export class ManagerState {
     return this.input.clock.monotonicMs() < this.#restUntilMs;
   }
 
-  /** The wall clock, but never back: a job's times and ids stay in order when the clock is set. */
-  #nowMs(): number {
-    return (this.#lastNowMs = Math.max(this.#lastNowMs, this.input.clock.nowMs()));
-  }
-
-  #nowIso(): string {
-    return new Date(this.#nowMs()).toISOString();
-  }
-
   #context(draft: Draft): VerbContext {
     const { newId, random, digest, nextTime, settings, clock } = this.input;
-    const nowMs = this.#nowMs();
+    const nowMs = this.wall.nowMs();
     return {
       draft,
       leases: this.leases,

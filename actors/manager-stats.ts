@@ -10,6 +10,7 @@ export function statsOf(state: ManagerState): object {
     seq: state.lead.seq,
     epoch: state.lead.epoch,
     startedAt: state.startedAt,
+    clock: state.wall.lag,
     mailbox: { messages: state.mailbox.messages, bytes: state.mailbox.bytes, parkedClaims: state.parked.size },
     journal: {
       bytes: state.lead.journal.bytes,

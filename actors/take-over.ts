@@ -18,6 +18,7 @@ export async function takeOver(state: ManagerState): Promise<void> {
     lead.journal = await journal.read((record) => {
       state.table.apply(record);
       lead.epoch = Math.max(lead.epoch, record.epoch);
+      state.wall.sawRecord(record.at);
       last.kind = record.kind;
     }, fromSeq);
     lead.seq = lead.journal.lastSeq;

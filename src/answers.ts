@@ -29,6 +29,8 @@ interface Stats {
   seq: number;
   epoch: number;
   startedAt: string;
+  /** How far the clock of the manager's machine stands behind the newest change; `timesHeld`: new changes get the time of that one until it has caught up. */
+  clock: { behindMs: number; timesHeld: boolean };
   mailbox: { messages: number; bytes: number; parkedClaims: number };
   journal: { bytes: number; messages: number; firstSeq: number; liveBytes: number };
   counters: { asks: number; commits: number; changes: number; errors: Record<string, number> };

@@ -62,6 +62,10 @@ const statsSchema = z.object({
   seq: count,
   epoch: count,
   startedAt: z.string(),
+  clock: z.object({
+    behindMs: z.number().min(0).describe('how far the wall clock stands behind the newest change in the journal'),
+    timesHeld: z.boolean().describe('new changes get the time of the newest one until the clock has caught up'),
+  }),
   mailbox: z.object({ messages: count, bytes: count, parkedClaims: count }),
   journal: z.object({ bytes: count, messages: count, firstSeq: count, liveBytes: count }),
   counters: z.object({ asks: count, commits: count, changes: count, errors: z.record(z.string(), count) }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Answers } from '../answers.js';
+import { clockWarning } from '../clock-warning.js';
 import { packageVersion } from '../package-root.js';
 import { ANSWERS } from './answer-schemas.js';
 import type { GatewayContext } from './context.js';
@@ -13,6 +14,7 @@ const healthSchema = z.object({
   status: z.enum(['ok', 'unavailable']),
   version: z.string(),
   durability: z.string().describe('what an acknowledgement is worth'),
+  warnings: z.array(z.object({ message: z.string(), advice: z.string() })).describe('what works, and needs a look all the same'),
   gateway: z.object({ watchers: z.number().int(), openStreams: z.number().int() }),
   manager: ANSWERS.stats.nullable(),
 });
@@ -62,7 +64,8 @@ export function healthRoutes(context: GatewayContext): Route[] {
       const manager = await stats().catch(() => null);
       reply.code(manager ? 200 : 503);
       const gateway = { watchers: hub.watchers, openStreams: longLived.count };
-      return { status: manager ? 'ok' : 'unavailable', version: packageVersion, durability, gateway, manager } satisfies z.infer<
+      const warnings = [manager && clockWarning(manager)].filter((warning) => warning !== null);
+      return { status: manager ? 'ok' : 'unavailable', version: packageVersion, durability, warnings, gateway, manager } satisfies z.infer<
         typeof healthSchema
       >;
     },

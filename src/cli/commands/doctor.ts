@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { JobError } from '../../../actors/errors.js';
+import { clockWarning } from '../../clock-warning.js';
 import { packageVersion } from '../../package-root.js';
 import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
 import { CLIENT_OPTIONS } from '../args.js';
@@ -184,7 +185,9 @@ async function service(context: Context): Promise<Finding[]> {
     const stats = await client.ask('stats', {});
     const tookMs = Math.round(performance.now() - started);
     const manager: Finding = { name: 'job manager', level: 'ok', message: `answers in ${tookMs} ms; ${stats.total} jobs` };
-    return [nats, manager, await watching(context), ...(await gateway(connection))];
+    const clock = clockWarning(stats);
+    const late: Finding[] = clock ? [{ name: 'clock', level: 'warning', ...clock }] : [];
+    return [nats, manager, ...late, await watching(context), ...(await gateway(connection))];
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     return [{ name: 'service', level: 'problem', message: error.message }];
