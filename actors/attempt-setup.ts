@@ -78,7 +78,13 @@ const copiedProgress = (totals: Totals, copied: Copied): Progress => ({
 });
 
 export const attemptSetup = setup({
-  types: { context: {} as AttemptContext, events: {} as AttemptEvent, input: {} as AttemptInput, tags: {} as 'holding' },
+  types: {
+    context: {} as AttemptContext,
+    events: {} as AttemptEvent,
+    emitted: {} as { type: 'reporting' },
+    input: {} as AttemptInput,
+    tags: {} as 'holding',
+  },
   actors: {
     begin: fromPromise(({ input }: { input: AttemptSteps }) => input.begin()),
     preflight: fromPromise(({ input }: { input: StepInput }) => input.steps.preflight(input.run)),

@@ -1,4 +1,4 @@
-import { assign } from 'xstate';
+import { assign, emit } from 'xstate';
 import { LEASE_PASSED, NO_ANSWER, attemptSetup, hasFailed, isLost, isStopped, onError, stepInput } from './attempt-setup.js';
 import { JobError } from './errors.js';
 import { NO_PROGRESS } from './job.js';
@@ -135,6 +135,7 @@ const working = attemptSetup.createStateConfig({
 /** Said again until the manager has answered or the lease has passed: an attempt's outcome may be repeated, by its number. */
 const reporting = attemptSetup.createStateConfig({
   initial: 'asking',
+  entry: emit({ type: 'reporting' }),
   on: { 'lease.end': { target: 'ending', actions: { type: 'lose', params: LEASE_PASSED } } },
   states: {
     asking: {

@@ -8,7 +8,8 @@ import { runOptions } from './run-options.js';
 
 /**
  * A worker: claims jobs while it has a free slot, gives each attempt an actor
- * of its own, and tells the manager of all of them in one request.
+ * of its own, and tells the manager of all of them in one request. An attempt
+ * whose work is over needs no slot to report it.
  *
  * `stop` ends it in order: no more claims, every attempt stopped and given
  * back, then done. Times are milliseconds of the clock `ports.now`.
@@ -64,6 +65,8 @@ export interface WorkerInput {
 
 interface Held extends AttemptId {
   ref: ActorRefFrom<typeof attemptMachine>;
+  /** Its work is over: it needs no slot any more. */
+  isReporting: boolean;
   /** The `changes` of the attempt that the manager knows, and when it was told last. */
   sentChanges: number;
   sentAt: number;
@@ -115,7 +118,7 @@ function dueIn(context: Context): Sent[] {
 const workerSetup = setup({
   types: {
     context: {} as Context,
-    events: {} as { type: 'stop' } | { type: 'claim.overdue' } | Ended,
+    events: {} as { type: 'stop' } | { type: 'claim.overdue' } | { type: 'reporting'; actorId: string } | Ended,
     input: {} as WorkerInput,
   },
   actors: {
@@ -128,7 +131,7 @@ const workerSetup = setup({
     })),
   },
   actions: {
-    take: assign(({ context, spawn }, { job, lease }: Claimed) => {
+    take: assign(({ context, spawn, self }, { job, lease }: Claimed) => {
       const ref = spawn('attempt', {
         id: actorIdOf(job),
         input: {
@@ -137,8 +140,13 @@ const workerSetup = setup({
           steps: context.ports.stepsOf(job),
         },
       });
-      const held: Held = { id: job.id, attempt: job.attempt, ref, sentChanges: 0, sentAt: lease.sentAt, leaseMs: lease.leaseMs };
+      ref.on('reporting', () => self.send({ type: 'reporting', actorId: ref.id }));
+      const held: Held = { id: job.id, attempt: job.attempt, ref, isReporting: false, sentChanges: 0, ...lease };
       return { attempts: { ...context.attempts, [ref.id]: held }, claimErrors: 0 };
+    }),
+    freeSlot: assign(({ context }, actorId: string) => {
+      const held = context.attempts[actorId];
+      return held ? { attempts: { ...context.attempts, [actorId]: { ...held, isReporting: true } } } : {};
     }),
     drop: enqueueActions(({ context, enqueue }, actorId: string) => {
       const { [actorId]: _ended, ...attempts } = context.attempts;
@@ -165,7 +173,10 @@ const workerSetup = setup({
   },
   guards: {
     over: ({ context }) => context.stopping && Object.keys(context.attempts).length === 0,
-    mayClaim: ({ context }) => !context.stopping && Object.keys(context.attempts).length < context.slots,
+    mayClaim: ({ context: { stopping, attempts, slots } }) => {
+      const all = Object.values(attempts);
+      return !stopping && all.length < slots * 2 && all.filter(({ isReporting }) => !isReporting).length < slots;
+    },
     stopping: ({ context }) => context.stopping,
     somethingDue: ({ context }) => dueIn(context).length > 0,
   },
@@ -238,12 +249,13 @@ export const workerMachine = workerSetup.createMachine({
         id: actorIdOf(attempt),
         input: { copy: true, verify: false, deleteSource: false, lease, steps, giveBack: WORKER_RESTARTED },
       });
-      return { ...attempt, ref, sentChanges: 0, ...lease };
+      return { ...attempt, ref, isReporting: true, sentChanges: 0, ...lease };
     });
     return { slots, ports, attempts: Object.fromEntries(held.map((one) => [one.ref.id, one])), stopping: false, claimErrors: 0 };
   },
   type: 'parallel',
   on: {
+    reporting: { actions: { type: 'freeSlot', params: ({ event }) => event.actorId } },
     stop: { actions: ['close', raise({ type: 'claim.overdue' }, { delay: LAST_CLAIM_MS })] },
     'xstate.done.actor.*': { actions: { type: 'drop', params: ({ event }) => event.actorId } },
     'xstate.error.actor.*': { actions: { type: 'drop', params: ({ event }) => event.actorId } },

@@ -40,6 +40,13 @@ export function pathOf(bytes: Buffer): Pick<FileRecord, 'path' | 'pathBase64'> {
   return Buffer.from(path).equals(bytes) ? { path } : { path, pathBase64: bytes.toString('base64') };
 }
 
+/** The same of a name that is carried as latin1 text, a character for each byte. */
+export const pathOfLatin1 = (name: string): Pick<FileRecord, 'path' | 'pathBase64'> =>
+  isAscii(name) ? { path: name } : pathOf(Buffer.from(name, 'latin1'));
+
+/** Bytes that are read the same as latin1 and as UTF-8: of millions of names most are so. */
+export const isAscii = (latin1: string): boolean => !/[\x80-\xff]/.test(latin1);
+
 /** The raw bytes that `pathOf` was given. */
 export const bytesOf = ({ path, pathBase64 }: Pick<FileRecord, 'path' | 'pathBase64'>): Buffer =>
   pathBase64 === undefined ? Buffer.from(path) : Buffer.from(pathBase64, 'base64');

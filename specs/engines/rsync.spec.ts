@@ -216,6 +216,17 @@ it('holds lines and logs within their limits, whatever the program prints', asyn
   expect(run.lines.at(-1)?.text).toContain('The log is full');
 });
 
+it('logs the first thousand files, says how many are in the list alone, and lists all', async () => {
+  const folder = await newFolder();
+  for (let file = 0; file < 1005; file++) await writeOldFile(path.join(folder, 'source', `file ${file}`), '');
+  const run = new Bench();
+  await copy(engine, makeTask(`${folder}/source/`, `${folder}/destination/`), run);
+  expect(run.lines.filter(({ text }) => /^[>.]\S{10}\|\d+\|/.test(text))).toHaveLength(1000);
+  // The folder itself may have a line too.
+  expect(run.lines.at(-1)?.text).toMatch(/^[56] more files are not in this log, but in the list of files\.$/);
+  expect(run.files).toHaveLength(1005);
+});
+
 it('tells progress at most four times a second', async () => {
   const folder = await newFolder();
   for (let file = 0; file < 500; file++) await writeOldFile(path.join(folder, 'source', `file ${file}`), 'x');

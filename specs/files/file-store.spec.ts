@@ -182,3 +182,33 @@ test('past the limit files are only counted, and the list says so', { timeout: 6
   expect(counts).toEqual({ transferred: LIMITS.filesPerAttempt + 5 });
   expect(files).toMatchObject([{ path: '', why: expect.stringContaining('only counted') as unknown }]);
 });
+
+test('different outcomes are sent at once, and of each one message after the other', async () => {
+  const sent: string[] = [];
+  const acknowledge: (() => void)[] = [];
+  const publish = (subject: string) => {
+    sent.push(subject.split('.').at(-1) ?? '');
+    return new Promise<boolean>((resolve) => acknowledge.push(() => resolve(true)));
+  };
+  const publisher = { isClosed: false, publish } as unknown as StreamPublisher;
+  const writer = new FileWriter({ publisher, prefix: 'tallyman', job: 'j1', attempt: 1 });
+  const flush = () => writer.flush(AbortSignal.abort());
+  writer.write(entry('one'));
+  writer.write(entry('two', { outcome: 'failed' }));
+  expect(await flush()).toBe(false);
+  for (const late of ['three', 'four']) {
+    writer.write(entry(late));
+    expect(await flush()).toBe(false);
+  }
+  const steps: string[][] = [];
+  while (acknowledge.length > 0) {
+    steps.push(sent.splice(0));
+    acknowledge.splice(0).forEach((one) => one());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(steps).toEqual([
+    ['transferred', 'failed', 'counts'],
+    ['transferred', 'counts'],
+    ['transferred', 'counts'],
+  ]);
+});

@@ -39,6 +39,8 @@ export class FakeSteps implements AttemptSteps {
   readonly reports: Outcome[] = [];
   /** What the next reports reject with. */
   refusals: Error[] = [];
+  /** A report does not settle before it. */
+  reportWaits: Promise<void> | null = null;
   beginError: Error | null = null;
   lost: string | null = null;
   ended = false;
@@ -62,10 +64,11 @@ export class FakeSteps implements AttemptSteps {
     retriable: false,
     advice: null,
   });
-  report = (outcome: Outcome): Promise<void> => {
+  report = async (outcome: Outcome): Promise<void> => {
     this.reports.push(outcome);
+    await this.reportWaits;
     const refusal = this.refusals.shift();
-    return refusal ? Promise.reject(refusal) : Promise.resolve();
+    if (refusal) throw refusal;
   };
   end = (lost: string | null): Promise<void> => {
     this.lost = lost;

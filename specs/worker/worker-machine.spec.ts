@@ -95,6 +95,18 @@ describe('A worker claims', () => {
     expect([...steps.keys()]).toEqual(['a', 'b', 'c']);
   });
 
+  it('the next while the end of one is being reported, but not many more than it has slots', async () => {
+    waiting = ['a', 'b', 'c', 'd', 'e', 'f'];
+    await start();
+    for (const id of ['a', 'b', 'c', 'd']) {
+      stepsOf(id).reportWaits = never;
+      (await toTransfer(id)).transferGate.open({ filesTransferred: 1, bytesTransferred: 1, warnings: [] });
+      await settle();
+    }
+    expect(stepsOf('d').reports).toMatchObject([{ verb: 'complete' }]);
+    expect(waiting).toEqual(['e', 'f']);
+  });
+
   it('and forgets each that has ended: it may run a million of them', async () => {
     waiting = ['a', 'b', 'c', 'd', 'e'];
     await start({ slots: 1 });

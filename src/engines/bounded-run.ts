@@ -25,7 +25,7 @@ export class BoundedRun implements Run {
   }
 
   onProgress(progress: Partial<Progress>): void {
-    this.#waiting = { ...this.#waiting, ...progress };
+    this.#waiting = Object.assign(this.#waiting ?? {}, progress);
     if (this.#timer !== null) return;
     this.#tell();
     this.#timer = setTimeout(() => {

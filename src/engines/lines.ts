@@ -30,7 +30,8 @@ export class LineSplitter {
 
   /** Tells the last line, which may lack its end. */
   end(): void {
-    if (this.#length > 0) this.#onLine(Buffer.concat(this.#parts));
+    const [first, ...more] = this.#parts;
+    if (first) this.#onLine(more.length === 0 ? first : Buffer.concat(this.#parts));
     this.#parts = [];
     this.#length = 0;
   }

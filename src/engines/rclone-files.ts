@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import type { JobFailure } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
-import { pathOf, type FileEntry } from '../file-record.js';
+import { pathOfLatin1, type FileEntry } from '../file-record.js';
 import type { Run, TransferTask } from './engine.js';
 import type { RcloneNames } from './rclone-names.js';
 import type { RcloneMessage } from './rclone-output.js';
@@ -106,7 +106,7 @@ export class RcloneFiles {
 
 /** Of a path on the disk, byte by byte (latin1). */
 export const entryOf = (path: string, outcome: FileEntry['outcome'], fields: Partial<FileEntry>): FileEntry => ({
-  ...pathOf(Buffer.from(path, 'latin1')),
+  ...pathOfLatin1(path),
   outcome,
   bytes: null,
   provedBy: null,

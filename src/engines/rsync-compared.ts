@@ -1,5 +1,5 @@
 import type { Progress, Verification } from '../../actors/job.js';
-import { pathOf, type FileEntry } from '../file-record.js';
+import { pathOfLatin1, type FileEntry } from '../file-record.js';
 import type { RsyncNames } from './rsync-names.js';
 import type { FileLine, StatLine } from './rsync-output.js';
 
@@ -30,7 +30,7 @@ export class Compared {
     else if (line.type === 'd') return null;
     else this.#filesEqual++;
     return {
-      ...pathOf(Buffer.from(this.#names.ofItem(line.rawName), 'latin1')),
+      ...pathOfLatin1(this.#names.ofItem(line.rawName)),
       outcome: isEqual ? 'equal' : line.isNew ? 'missing' : 'differs',
       bytes: line.bytes,
       provedBy: isEqual ? this.#proof(line) : null,
@@ -69,7 +69,7 @@ export class Compared {
   /** rsync does not tell how large it is. */
   #leftOver({ rawName }: FileLine): FileEntry {
     this.#extra = (this.#extra ?? 0) + 1;
-    const path = pathOf(Buffer.from(this.#names.ofItem(rawName), 'latin1'));
+    const path = pathOfLatin1(this.#names.ofItem(rawName));
     return { ...path, outcome: 'extra', bytes: null, provedBy: null, checksum: null, why: 'It is in the destination alone.' };
   }
 

@@ -1,6 +1,6 @@
 import type { JobFailure } from '../../actors/job.js';
 import { LIMITS } from '../../actors/limits.js';
-import { pathOf, type FileEntry } from '../file-record.js';
+import { pathOfLatin1, type FileEntry } from '../file-record.js';
 import type { Run, TransferTask } from './engine.js';
 import type { ChildExit } from './process.js';
 import { failedFileOf, isHarmless, vanishedFileOf } from './rsync-failures.js';
@@ -171,12 +171,9 @@ function warning(names: ReadonlySet<string>, what: string): string[] {
   return first === undefined ? [] : [`${names.size} ${what} (the first: ${JSON.stringify(shown(first))}).`];
 }
 
-const entry = (name: string, outcome: FileEntry['outcome'], fields: Partial<FileEntry>): FileEntry => ({
-  ...pathOf(Buffer.from(name, 'latin1')),
-  outcome,
-  bytes: null,
-  provedBy: null,
-  checksum: null,
-  why: null,
-  ...fields,
-});
+/** Written out: spread over millions of files it would take longer than all the rest. */
+function entry(name: string, outcome: FileEntry['outcome'], { bytes = null, provedBy = null, why = null }: Partial<FileEntry>): FileEntry {
+  const { path, pathBase64 } = pathOfLatin1(name);
+  const told = { path, outcome, bytes, provedBy, checksum: null, why };
+  return pathBase64 === undefined ? told : { ...told, pathBase64 };
+}

@@ -1,4 +1,6 @@
+import { isAscii } from '../file-record.js';
 import type { ListedEntry } from './engine.js';
+
 /** What rsync prints on stdout, line by line, with the options of `rsync-args.ts`. */
 export type RsyncLine = ProgressLine | FileLine | StatLine | { kind: 'other' };
 
@@ -51,6 +53,9 @@ const STAT = /^([A-Z][A-Za-z ]+): (\d+)(?: bytes)?(?: \((.*)\))?$/;
 /** Always powers of 1024, whatever the other numbers are. */
 const UNITS: Record<string, number> = { '': 1, k: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
+const BLANK = 0x20;
+const isDigit = (byte = 0): boolean => byte >= 0x30 && byte <= 0x39;
+
 /** Bytes, not text, since a name may be no UTF-8. `checksums` says that they were asked for. */
 export function parseLine(line: Buffer, checksums = false): RsyncLine {
   const text = line.toString('latin1');
@@ -59,6 +64,7 @@ export function parseLine(line: Buffer, checksums = false): RsyncLine {
 
 /** rsync ends a progress line only before its own next message: that of another of its processes stands behind it. */
 export function unglued(line: Buffer): Buffer[] {
+  if (line[0] !== BLANK && !isDigit(line[0])) return [line];
   const length = GLUED.exec(line.toString('latin1'))?.[0].length ?? 0;
   return length === 0 ? [line] : [line.subarray(0, length), line.subarray(length)];
 }
@@ -93,7 +99,7 @@ function parseFile(text: string, checksums: boolean): FileLine | null {
     checksum,
     bytes: Number(bytes),
     rawName,
-    name: Buffer.from(rawName, 'latin1').toString('utf8'),
+    name: isAscii(rawName) ? rawName : Buffer.from(rawName, 'latin1').toString('utf8'),
   };
 }
 

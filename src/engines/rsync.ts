@@ -63,6 +63,9 @@ export function createRsyncEngine(options: RsyncOptions): Engine {
   return new RsyncEngine(options);
 }
 
+/** Lines of files that a copy writes to its log. */
+const ITEMS_LOGGED = 1000;
+
 type Copied = Outcome & { warnings: string[] };
 interface Listener {
   onLine: (line: RsyncLine, text: string, raw: Buffer) => void;
@@ -229,10 +232,12 @@ class RsyncEngine implements Engine {
 
   async #copy(task: TransferTask, progress: RsyncProgress, run: Run, part?: Part): Promise<Copied> {
     const files = new RsyncFiles(await RsyncNames.of(task), task);
+    let items = 0;
     const onLine = (line: RsyncLine, text: string, raw: Buffer) => {
       if (line.kind === 'progress') run.onProgress(progress.onProgress(line, part?.part));
       // Millions of them perhaps: they have a list of their own.
-      else if (!isUntouched(line)) run.log(line.kind === 'file' && line.change !== '*' ? 'debug' : 'info', 'stdout', text);
+      else if (line.kind !== 'file' || line.change === '*') run.log('info', 'stdout', text);
+      else if (!isUntouched(line) && items++ < ITEMS_LOGGED) run.log('debug', 'stdout', text);
       if (line.kind === 'other') files.onOther(raw.toString('latin1'));
       if (line.kind !== 'file') return;
       files.onItem(line);
@@ -243,6 +248,8 @@ class RsyncEngine implements Engine {
       run.onProgress(progress.onFailed(errors.failedFiles, part?.part));
     };
     const outcome = await this.#run(part ? partArgs(part) : transferArgs(task), task, run, { onLine, onError });
+    if (items > ITEMS_LOGGED)
+      run.log('info', 'worker', `${items - ITEMS_LOGGED} more files are not in this log, but in the list of files.`);
     const { exit, errors } = outcome;
     const isTriedAgain = part !== undefined && lookedAtAll(exit);
     await files.tell(exit, run, isTriedAgain);
@@ -273,7 +280,8 @@ class RsyncEngine implements Engine {
         for (const part of unglued(bytes)) {
           const line = parseLine(part, checksums);
           if (line.kind === 'stat') stats.set(line.key, line);
-          onLine(line, part.toString('utf8'), part);
+          // Nobody reads the text of these, and there are as many as files.
+          onLine(line, line.kind === 'progress' ? '' : part.toString('utf8'), part);
         }
       },
       onStderr: (bytes) => {

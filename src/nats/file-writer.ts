@@ -22,6 +22,11 @@ interface Batch {
   bytes: number;
 }
 
+interface Message {
+  subject: string;
+  text: string;
+}
+
 /**
  * Writes what became of the files of one attempt to the FILES stream, many in
  * one message, each outcome under a subject of its own, and at last how many
@@ -36,7 +41,7 @@ export class FileWriter implements FileSink {
   readonly #counts: FileCounts = {};
   #written = 0;
   #countsTold = true;
-  #queue: { subject: string; text: string }[] = [];
+  #queue: Message[] = [];
   #bytes = 0;
   #sending: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -102,14 +107,26 @@ export class FileWriter implements FileSink {
     const { job, attempt } = this.#options;
     this.#queue.push({ subject: this.#subjects.files(job, attempt, kind), text });
     this.#bytes += Buffer.byteLength(text);
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = null));
+    this.#sending ??= this.#sendAll();
   }
 
   async #sendAll(): Promise<void> {
-    for (let next = this.#queue[0]; next && (await this.#options.publisher.publish(next.subject, next.text)); next = this.#queue[0]) {
-      this.#queue.shift();
-      this.#bytes -= Buffer.byteLength(next.text);
+    const { publisher } = this.#options;
+    // What is told in one go belongs together.
+    await Promise.resolve();
+    for (let some = this.#next(); some.length > 0; some = this.#next()) {
+      const sent = await Promise.all(some.map(({ subject, text }) => publisher.publish(subject, text)));
+      if (sent.includes(false)) break;
+      this.#queue.splice(0, some.length);
+      for (const { text } of some) this.#bytes -= Buffer.byteLength(text);
     }
+    this.#sending = null;
+  }
+
+  /** What is sent at once: of a kind only one, so that its order stays when one is sent again. */
+  #next(): Message[] {
+    const again = this.#queue.findIndex(({ subject }, index) => this.#queue.findIndex((other) => other.subject === subject) < index);
+    return again === -1 ? [...this.#queue] : this.#queue.slice(0, again);
   }
 }
 

@@ -26,6 +26,7 @@ export type AttemptRecord = z.infer<typeof recordSchema>;
 export class AttemptFiles {
   readonly #dir: string;
   readonly #owner: string;
+  #identity: Promise<string | null> | null = null;
 
   constructor(dir: string, owner: string) {
     this.#dir = dir;
@@ -39,7 +40,7 @@ export class AttemptFiles {
       owner: this.#owner,
       host: hostname(),
       pid: process.pid,
-      identity: await identityOf(process.pid),
+      identity: await (this.#identity ??= identityOf(process.pid)),
       startedAt: new Date().toISOString(),
     };
     await writePrivateFile(this.#file(id, attempt), JSON.stringify(record));

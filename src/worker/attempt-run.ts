@@ -60,9 +60,16 @@ export class AttemptRun implements AttemptSteps {
   }
 
   async begin(): Promise<Renewal> {
-    const { files, client, keeper, renewTimeoutMs } = this.#tools;
     const { id, attempt } = this.#attempt;
-    await files.write(id, attempt);
+    const [written, renewal] = await Promise.allSettled([this.#tools.files.write(id, attempt), this.#renew()]);
+    if (written.status === 'rejected') throw written.reason;
+    if (renewal.status === 'rejected') throw renewal.reason;
+    return renewal.value;
+  }
+
+  async #renew(): Promise<Renewal> {
+    const { client, keeper, renewTimeoutMs } = this.#tools;
+    const { id, attempt } = this.#attempt;
     if (this.#job) this.#sides = await lookAtSides(this.#job);
     const seen = this.#sides && expectedAfter(this.#job?.seen ?? null, this.#sides);
     const sentAt = now();

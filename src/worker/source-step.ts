@@ -2,7 +2,7 @@ import type { Outcome, StepRun } from '../../actors/attempt-steps.js';
 import type { Deletion, Job, TransferOptions, Verification } from '../../actors/job.js';
 import { BoundedRun } from '../engines/bounded-run.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
-import { pathOf, type FileEntry } from '../file-record.js';
+import { pathOfLatin1, type FileEntry } from '../file-record.js';
 import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { Announced } from './announcement.js';
@@ -139,7 +139,7 @@ export class SourceStep {
         tell: ({ path, bytes }, outcome, why, sha256) => {
           if (outcome === 'kept') this.#host.say('warning', `Kept in the source: ${showPath(path)}: ${why}`);
           const [provedBy, checksum] = outcome === 'kept' ? [null, null] : (['bytes', sha256 && `sha256:${sha256}`] as const);
-          bounded.file({ ...pathOf(Buffer.from(path, 'latin1')), outcome, bytes, provedBy, checksum, why });
+          bounded.file({ ...pathOfLatin1(path), outcome, bytes, provedBy, checksum, why });
         },
       });
     } finally {
@@ -167,7 +167,7 @@ export class SourceStep {
       await this.#host.store(
         entries.map(({ text }) => text),
         entries.map(({ path, bytes, sha256 }) => ({
-          ...pathOf(Buffer.from(path, 'latin1')),
+          ...pathOfLatin1(path),
           outcome: 'deleting',
           bytes,
           provedBy: bytes === null ? null : 'bytes',
