@@ -6,8 +6,9 @@ import { LIMITS } from '../actors/limits.js';
 import type { ALL_REQUESTS, AnyVerb } from '../actors/requests.js';
 import type { z } from 'zod';
 import type { Answers } from './answers.js';
-import { DEFAULT_PREFIX, HEADERS, subjectsOf, type Subjects } from './subjects.js';
+import { DEFAULT_PREFIX, HEADERS, INBOX_PREFIX, subjectsOf, type Subjects } from './subjects.js';
 import { connectNats, type NatsLogin } from './nats/connection.js';
+import { Inbox } from './nats/inbox.js';
 
 /** The body that a caller writes: fields with a default may be left out. */
 export type RequestBody<V extends AnyVerb> = z.input<(typeof ALL_REQUESTS)[V]>;
@@ -26,6 +27,8 @@ export interface AskOptions {
 export interface JobClientOptions {
   prefix?: string;
   askTimeoutMs?: number;
+  /** Where answers go: what the connection's own `inboxPrefix` says, if it has one. Default: `_INBOX`. */
+  inboxPrefix?: string;
 }
 
 /** What the manager's own timeout leaves for the way there and back. */
@@ -36,12 +39,14 @@ const DOWN_PAUSE_MS = 100;
 /** The typed client of the service: HTTP, WebSocket and CLI are built on it, and other services may be. */
 export class JobClient {
   readonly #nc: NatsConnection;
+  readonly #inbox: Inbox;
   readonly #subjects: Subjects;
   readonly #askTimeoutMs: number;
   #connected = true;
 
   constructor(nc: NatsConnection, options: JobClientOptions = {}) {
     this.#nc = nc;
+    this.#inbox = new Inbox(nc, options.inboxPrefix ?? INBOX_PREFIX.client);
     this.#subjects = subjectsOf(options.prefix ?? DEFAULT_PREFIX);
     this.#askTimeoutMs = options.askTimeoutMs ?? 5000;
     void this.#followStatus();
@@ -66,16 +71,14 @@ export class JobClient {
     // Refused after a moment, not at once: a caller that tries again without a pause would never let the connection come back.
     if (this.#isDown()) await sleep(Math.min(DOWN_PAUSE_MS, timeoutMs));
     if (this.#isDown()) throw unavailable('The connection to NATS is down.');
+    const data = Buffer.from(body);
     const max = this.#nc.info?.max_payload;
-    if (max !== undefined && Buffer.byteLength(body) > max) {
-      throw new JobError(
-        'payload_too_large',
-        `The request has ${Buffer.byteLength(body)} bytes; the NATS server takes ${max}. Send it in parts.`,
-      );
+    if (max !== undefined && data.length > max) {
+      throw new JobError('payload_too_large', `The request has ${data.length} bytes; the NATS server takes ${max}. Send it in parts.`);
     }
     try {
-      const msg = await this.#nc.request(this.#subjects.verb(verb), body, {
-        timeout: timeoutMs + WAY_MS,
+      const msg = await this.#inbox.request(this.#subjects.verb(verb), data, {
+        timeoutMs: timeoutMs + WAY_MS,
         headers: headersOf(timeoutMs, options),
       });
       if (msg.headers?.has(HEADERS.errorCode)) throw errorOf(msg.data, msg.headers);
@@ -136,6 +139,7 @@ export class JobClient {
     for await (const status of this.#nc.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') this.#connected = false;
       if (status.type === 'reconnect') this.#connected = true;
+      if (status.permissionContext?.operation === 'publish') this.#inbox.refuse(status.permissionContext.subject);
     }
   }
 }
@@ -173,7 +177,12 @@ function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
         { cause: error },
       );
     case ErrorCode.PermissionsViolation:
-      return new JobError('forbidden', `This NATS user may not use ${verb}.`, {}, { cause: error });
+      return new JobError(
+        'forbidden',
+        `This NATS user may not use ${verb}, or not hear answers under this client's inboxPrefix.`,
+        {},
+        { cause: error },
+      );
     case ErrorCode.ConnectionClosed:
     case ErrorCode.ConnectionDraining:
     case ErrorCode.Disconnect:

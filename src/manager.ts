@@ -16,6 +16,7 @@ import { nextTime } from './cron.js';
 import { sha256 } from './digest.js';
 import { JobClient } from './job-client.js';
 import { startJobService } from './nats/job-service.js';
+import { INBOX_PREFIX } from './subjects.js';
 
 export interface ManagerOptions {
   config: Pick<
@@ -190,7 +191,7 @@ function together(send: (asks: Ask[]) => void): (ask: Ask) => void {
 /** The cleanup timer is a client like any other: it asks over NATS. */
 function startCleanup(config: ManagerOptions['config'], nc: NatsConnection, log: (message: string) => void): { stop(): void } {
   if (config.cleanupAfterSeconds === 0) return { stop: () => undefined };
-  const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs });
+  const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs, inboxPrefix: INBOX_PREFIX.manager });
   const timer = createActor(cleanupTimer, {
     input: {
       everyMs: config.cleanupEveryMs,

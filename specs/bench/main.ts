@@ -4,21 +4,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { NatsConnection } from 'nats';
-import type { Job } from '../../actors/job.js';
+import type { Answers } from '../../src/answers.js';
 import { readConfig } from '../../src/config.js';
+import { JobClient } from '../../src/job-client.js';
 import { connectNats } from '../../src/nats/connection.js';
 import { startNatsServer } from '../../src/nats/embedded-server.js';
-import { medianMs, rateOf, type MakeRequest } from './load.js';
+import { medianMs, rateOf, type MakeRequest, type Send } from './load.js';
 import { bytesPerJob } from './memory.js';
 import { processorTimeUs } from './processor-time.js';
 
 /**
- * What the service does in a second, each figure beside a raw NATS
- * request-reply echo of the same run: the client, the nats-server (real
- * nats.conf, every acknowledgement after its fsync) and the manager are a
- * process each. `npm run bench`. The last column is the manager's processor time
- * for one of them: on a busy machine it tells more than the rate.
+ * What the service does in a second, asked by its own client, each figure beside
+ * a raw NATS request-reply echo of the same run (the NATS library's `request`):
+ * the client, the nats-server (real nats.conf, every acknowledgement after its
+ * fsync) and the manager are a process each. `npm run bench`. The last columns
+ * are the processor time of each of the three for one of them: on a busy
+ * machine it tells more than the rate.
  */
 const JOBS = 100_000;
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -30,13 +31,21 @@ const echo = fork(here('echo.js'), [JSON.stringify(server.logins.manager)]);
 await once(echo, 'message');
 let manager = await startManager();
 const nc = await connectNats(server.logins.client, 'client');
+const client = new JobClient(nc, { askTimeoutMs: 30_000 });
 
 const ids: string[] = [];
 const idAt = (index: number) => ids[index % ids.length] as string;
 const create: MakeRequest = (index) => ['create', `{"type":"render","input":{"frame":${index}}}`];
 const progress: MakeRequest = (index) => ['progress', `{"id":"${idAt(index)}","progress":{"bytesTransferred":${index}}}`];
 const get: MakeRequest = (index) => ['get', `{"id":"${idAt(index)}"}`];
-const echoed: MakeRequest = () => ['echo', '{"type":"render","input":{"frame":1}}'];
+const echoed =
+  (verb: 'echo' | 'echo_job'): Send =>
+  () =>
+    nc.request(`tallyman.jobs.${verb}`, '{"type":"render","input":{"frame":1}}', { timeout: 30_000 });
+const asked =
+  (make: MakeRequest): Send =>
+  (index) =>
+    client.askText(...make(index));
 const updates: MakeRequest = (index) => [
   'progress',
   JSON.stringify({
@@ -44,38 +53,38 @@ const updates: MakeRequest = (index) => [
   }),
 ];
 
-print('figure', 'value', 'echo', 'ratio', 'aim', 'manager');
-await rateOf(nc, 20_000, 256, echoed); // warms up
-await rateOf(nc, 5_000, 256, create);
-await learnIds(nc);
+print('figure', 'value', 'echo', 'ratio', 'aim', 'client', 'server', 'manager');
+await rateOf(20_000, 256, echoed('echo')); // warms up
+await rateOf(20_000, 256, echoed('echo_job'));
+await rateOf(30_000, 256, asked(create));
+await learnIds();
 for (const [inFlight, aim] of [
   [256, 0.5],
   [64, 0.35],
   [1, null],
 ] as const) {
   const requests = inFlight === 1 ? 3_000 : 40_000;
-  const limit = await rateOf(nc, requests, inFlight, echoed);
-  await compare(`create, ${inFlight} in flight`, requests, inFlight, create, limit, aim);
-  await compare(`progress, ${inFlight} in flight`, requests, inFlight, progress, limit, aim);
-  await compare(`get, ${inFlight} in flight`, requests, inFlight, get, limit, inFlight === 256 ? 0.7 : null);
+  const limit = await measured(`echo, ${inFlight} in flight`, requests, inFlight, echoed('echo'), echo.pid);
+  await measured(`echo answered with a job's size, ${inFlight}`, requests, inFlight, echoed('echo_job'), echo.pid, limit);
+  await measured(`create, ${inFlight} in flight`, requests, inFlight, asked(create), manager.pid, limit, aim);
+  await measured(`progress, ${inFlight} in flight`, requests, inFlight, asked(progress), manager.pid, limit, aim);
+  await measured(`get, ${inFlight} in flight`, requests, inFlight, asked(get), manager.pid, limit, inFlight === 256 ? 0.7 : null);
 }
-const rest = JOBS - (await total(nc));
-if (rest > 0) await rateOf(nc, rest, 256, create);
-print(
-  `list of 100 among ${await total(nc)} jobs, median`,
-  `${(await medianMs(nc, 500, () => ['list', '{}'])).toFixed(2)} ms`,
-  '',
-  '',
-  '1 ms',
+const rest = JOBS - (await total());
+if (rest > 0) await rateOf(rest, 256, asked(create));
+const listMs = await medianMs(
+  500,
+  asked(() => ['list', '{}']),
 );
+print(`list of 100 among ${await total()} jobs, median`, `${listMs.toFixed(2)} ms`, '', '', '1 ms');
 const bulkStart = processorTimeUs(manager.pid);
-const perSecond = (await rateOf(nc, 4_000, 32, updates)) * 100;
+const perSecond = (await rateOf(4_000, 32, asked(updates))) * 100;
 const bulkUs = (processorTimeUs(manager.pid) - bulkStart) / 400_000;
-print('progress updates, 100 in a request', `${Math.round(perSecond)}/s`, '', '', '150000/s', `${bulkUs.toFixed(1)} µs`);
+print('progress updates, 100 in a request', `${Math.round(perSecond)}/s`, '', '', '150000/s', '', '', `${bulkUs.toFixed(1)} µs`);
 await stop(manager);
 const startedAt = performance.now();
 manager = await startManager();
-print(`start and recovery of ${await total(nc)} jobs`, `${((performance.now() - startedAt) / 1000).toFixed(2)} s`, '', '', '5 s');
+print(`start and recovery of ${await total()} jobs`, `${((performance.now() - startedAt) / 1000).toFixed(2)} s`, '', '', '5 s');
 print('memory of a job that nobody has read', `${Math.round(bytesPerJob(JOBS))} B`, '', '', '2048 B');
 
 await nc.close();
@@ -84,35 +93,36 @@ echo.kill();
 await server.stop();
 await rm(dataDir, { recursive: true });
 
-async function compare(
+/** Prints one line, and answers the rate. */
+async function measured(
   name: string,
   requests: number,
   inFlight: number,
-  make: MakeRequest,
-  limit: number,
-  aim: number | null,
-): Promise<void> {
-  const before = processorTimeUs(manager.pid);
-  const rate = await rateOf(nc, requests, inFlight, make);
-  const us = (processorTimeUs(manager.pid) - before) / requests;
-  const aimed = aim === null ? '' : aim.toFixed(2);
-  print(name, `${Math.round(rate)}/s`, `${Math.round(limit)}/s`, (rate / limit).toFixed(2), aimed, `${us.toFixed(1)} µs`);
+  send: Send,
+  answering: number | undefined,
+  limit?: number,
+  aim: number | null = null,
+): Promise<number> {
+  const times = () => [process.pid, server.pid, answering].map(processorTimeUs);
+  const before = times();
+  const rate = await rateOf(requests, inFlight, send);
+  const us = times().map((after, index) => `${((after - (before[index] as number)) / requests).toFixed(1)} µs`);
+  const ratio = limit === undefined ? ['', ''] : [`${Math.round(limit)}/s`, (rate / limit).toFixed(2)];
+  print(name, `${Math.round(rate)}/s`, ...(ratio as [string, string]), aim === null ? '' : aim.toFixed(2), ...us);
+  return rate;
 }
 
-async function learnIds(nc: NatsConnection): Promise<void> {
+async function learnIds(): Promise<void> {
   let cursor: string | null = null;
   do {
-    const page = JSON.parse((await nc.request('tallyman.jobs.list', JSON.stringify({ limit: 1000, cursor }))).string()) as {
-      jobs: Job[];
-      nextCursor: string | null;
-    };
+    const page: Answers['list'] = await client.list({ limit: 1000, cursor });
     ids.push(...page.jobs.map((job) => job.id));
     cursor = page.nextCursor;
   } while (cursor !== null);
 }
 
-async function total(nc: NatsConnection): Promise<number> {
-  return (JSON.parse((await nc.request('tallyman.jobs.stats', '{}', { timeout: 30_000 })).string()) as { total: number }).total;
+async function total(): Promise<number> {
+  return (await client.ask('stats', {})).total;
 }
 
 async function startManager(): Promise<ChildProcess> {
@@ -137,6 +147,13 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) await once(child, 'exit');
 }
 
-function print(figure: string, value: string, limit: string, ratio: string, aim: string, manager = ''): void {
-  console.log(figure.padEnd(46) + value.padStart(12) + limit.padStart(12) + ratio.padStart(7) + aim.padStart(11) + manager.padStart(10));
+function print(figure: string, value: string, limit: string, ratio: string, aim: string, ...times: string[]): void {
+  console.log(
+    figure.padEnd(46) +
+      value.padStart(12) +
+      limit.padStart(12) +
+      ratio.padStart(7) +
+      aim.padStart(11) +
+      times.map((time) => time.padStart(10)).join(''),
+  );
 }

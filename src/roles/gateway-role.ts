@@ -7,6 +7,7 @@ import { LogReader } from '../nats/log-reader.js';
 import { startReaderService } from '../nats/reader-service.js';
 import { WatchHub } from '../nats/watch-hub.js';
 import { Releases, logLine, never, type RunningRole } from './role.js';
+import { INBOX_PREFIX } from '../subjects.js';
 
 export interface GatewayRoleOptions {
   config: Config;
@@ -22,7 +23,7 @@ export async function startGatewayRole({ config, login, token, durability }: Gat
   try {
     const nc = await connectNats(login, 'gateway');
     releases.add(() => nc.close());
-    const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs });
+    const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs, inboxPrefix: INBOX_PREFIX.gateway });
     const hub = new WatchHub({ nc, prefix: config.prefix, client });
     releases.add(() => hub.close());
     const logs = new LogReader({ nc, prefix: config.prefix });

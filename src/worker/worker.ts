@@ -16,6 +16,7 @@ import type { AttemptTools, LogSink } from './attempt-tools.js';
 import { AttemptRun, now } from './attempt-run.js';
 import { stepsOf } from './away.js';
 import { startPreviewService } from './preview-service.js';
+import { INBOX_PREFIX } from '../subjects.js';
 
 /** A claim waits this long for a job. Short, since a stopping worker waits for its last claim. */
 const CLAIM_WAIT_MS = 1000;
@@ -52,7 +53,7 @@ export interface Worker {
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { config, nc, engines, markers, log, fileSink, slots = config.workerSlots } = options;
   const name = options.name ?? `${hostname()}/${process.pid}`;
-  const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs });
+  const client = new JobClient(nc, { prefix: config.prefix, askTimeoutMs: config.askTimeoutMs, inboxPrefix: INBOX_PREFIX.worker });
   const files = new AttemptFiles(path.join(config.dataDir, 'worker', 'attempts'), markers.owner);
   const leftovers = await endOldChildren(files);
   const keeper = await startKeeper(markers.worker);
