@@ -106,7 +106,8 @@ export interface Answers {
   schedule_delete: { deleted: string[] };
   schedule_run: Job;
   preview: Preview;
-  changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean };
+  /** `total`, with `reset`: how many jobs there are; of more than `LIMITS.watchSnapshotJobs` the oldest are left out. */
+  changes: { seq: number; jobs: Job[]; deleted: string[]; reset: boolean; total?: number | undefined };
   logs: { lines: LogLine[]; last: number };
   /** `next` is null at the end; `counts`, on the first page, is of all files of the attempt, once they are stored. */
   files: { attempt: number; files: FileRecord[]; next: number | null; counts?: FileCounts | undefined };

@@ -278,6 +278,9 @@ describe('looking', () => {
     expect(doctor.stdout).toMatch(/^ok +durability +fsynced/m);
     expect(doctor.stdout).toMatch(/^ok +rsync +\d/m);
     expect(doctor.code).toBe(0);
+    expect(doctor.stdout).toContain(`the service was started with others: its jobs may use ${tmpdir()}`);
+    const same = await runCli(['doctor'], { ...options, env: { ...options.env, TALLYMAN_ROOTS: tmpdir() } });
+    expect(same.stdout).not.toContain('was started with others');
   });
 
   test('doctor shows rclone, and an allowed remote that it does not know', async () => {

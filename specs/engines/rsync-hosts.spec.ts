@@ -115,6 +115,28 @@ describe.each([
     expect(percents.at(-1)).toBeLessThan(100);
   });
 
+  it('a job that asks for several rsyncs is copied by one, there and back, and its preview tells the same', async () => {
+    const { source, folder, there, engine } = await start();
+    const names = Array.from({ length: 1200 }, (_, n) => `${n % 6}/${n % 3}/file ${n}`);
+    for (const name of names) await writeOldFile(path.join(source, name), `content of ${name}`);
+    const back = await newFolder();
+    for (const task of [makeTask(`${source}/`, `${there}/`, { parallel: 4 }), makeTask(`${there}/`, `${back}/`, { parallel: 4 })]) {
+      const create = { files: names.length, folders: expect.any(Number) as number };
+      expect(await engine.preview!(task, new Bench())).toMatchObject({ failure: null, counts: { create, change: { files: 0 } } });
+      const run = new Bench();
+      expect(await copy(engine, task, run)).toMatchObject({ filesTransferred: names.length, warnings: [] });
+      expect(run.lines.filter(({ text }) => / --files-from/.test(text))).toEqual([]);
+      expect(
+        run.files
+          .filter(({ outcome }) => outcome === 'transferred')
+          .map((file) => file.path)
+          .sort(),
+      ).toEqual([...names].sort());
+      expect(await engine.preview!(task, new Bench())).toMatchObject({ counts: { create: { files: 0 }, change: { files: 0 } } });
+    }
+    for (const copied of [folder, back]) expect(await listTree(copied)).toEqual(await listTree(source));
+  });
+
   it('a mirror deletes there what is not here, and its preview says so', async () => {
     const { source, folder, there, engine } = await start();
     for (const name of ['a', 'b']) await writeOldFile(path.join(source, name), name);

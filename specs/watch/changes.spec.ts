@@ -69,7 +69,7 @@ const watchersAre = (count: number) => expect.poll(() => hub.watchers).toBe(coun
 
 test('changes without since answers a fresh list', async () => {
   const answer = await client.ask('changes', {});
-  expect(answer).toMatchObject({ seq: scribe.seq, reset: true, deleted: [], jobs: [{ id: 'a' }] });
+  expect(answer).toMatchObject({ seq: scribe.seq, reset: true, deleted: [], jobs: [{ id: 'a' }], total: 1 });
 });
 
 test('changes with since answers at once what changed, and waits for nothing', async () => {

@@ -127,6 +127,7 @@ function show() {
   const isKnown = list.seq !== undefined;
   setHidden(byId('empty'), !isKnown || list.size > 0);
   setHidden(byId('no-match'), !isKnown || list.size === 0 || jobs.length > 0);
+  setHidden(byId('not-all'), list.isWhole);
   showPanel();
   const running = list.countOf('running');
   document.title = running > 0 ? `${running} running · Tallyman` : 'Tallyman';

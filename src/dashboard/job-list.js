@@ -9,6 +9,8 @@ export class JobList {
   #jobs = new Map();
   /** The place in the journal up to which the page knows everything; none before the first answer. @type {number | undefined} */
   seq;
+  /** Whether nothing was left out: of very many jobs a fresh list has only the newest. */
+  isWhole = true;
 
   get size() {
     return this.#jobs.size;
@@ -26,8 +28,9 @@ export class JobList {
     return found;
   }
 
-  /** A fresh list: what is not in it is gone. @param {{ seq: number, jobs: Job[] }} event */
-  reset({ seq, jobs }) {
+  /** A fresh list: what is not in it is gone. @param {{ seq: number, jobs: Job[], total?: number }} event */
+  reset({ seq, jobs, total = 0 }) {
+    this.isWhole = total <= jobs.length;
     this.#jobs = new Map(jobs.map((job) => [job.id, job]));
     this.seq = seq;
   }

@@ -128,7 +128,13 @@ export const ANSWERS = {
   schedule_delete: z.object({ deleted: z.array(z.string()) }),
   schedule_run: jobSchema,
   preview: previewSchema,
-  changes: z.object({ seq: count, jobs: z.array(jobSchema), deleted: z.array(z.string()), reset: z.boolean() }),
+  changes: z.object({
+    seq: count,
+    jobs: z.array(jobSchema),
+    deleted: z.array(z.string()),
+    reset: z.boolean(),
+    total: count.optional().describe('with reset: how many jobs there are; of more than 10 000 the oldest are left out of jobs'),
+  }),
   logs: z.object({ lines: z.array(logLineSchema), last: count }),
   files: z.object({
     attempt: count,

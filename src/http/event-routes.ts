@@ -40,7 +40,7 @@ export function eventRoutes(context: GatewayContext): Route[] {
       stream = new EventStream(reply, context);
       stream.onClose(stop);
       stream.onSent(() => outbox.flush());
-      stream.send(first.kind, first.seq, `{${changeMembers(first.seq, first.jobs.map(jobText), first.deleted)}}`);
+      stream.send(first.kind, first.seq, `{${changeMembers(first.seq, first.jobs.map(jobText), first.deleted, first.total)}}`);
       outbox.open();
     },
   };

@@ -16,12 +16,17 @@ const healthSchema = z.object({
   durability: z.string().describe('what an acknowledgement is worth'),
   warnings: z.array(z.object({ message: z.string(), advice: z.string() })).describe('what works, and needs a look all the same'),
   gateway: z.object({ watchers: z.number().int(), openStreams: z.number().int() }),
+  allowed: z
+    .object({ roots: z.array(z.string()).readonly(), remotes: z.array(z.string()).readonly(), hosts: z.array(z.string()).readonly() })
+    .describe('what jobs may read and write, by the settings of the service'),
   manager: ANSWERS.stats.nullable(),
 });
 
 /** `/livez`, `/readyz`, `/healthz` and `/metrics`. */
 export function healthRoutes(context: GatewayContext): Route[] {
   const { client, hub, longLived, durability } = context;
+  const { roots, remotes, hosts } = context.config;
+  const allowed = { roots, remotes, hosts };
   const stats = (): Promise<Answers['stats']> => client.ask('stats', {}, { timeoutMs: PROBE_TIMEOUT_MS });
 
   const live: Route = {
@@ -65,9 +70,8 @@ export function healthRoutes(context: GatewayContext): Route[] {
       reply.code(manager ? 200 : 503);
       const gateway = { watchers: hub.watchers, openStreams: longLived.count };
       const warnings = [manager && clockWarning(manager)].filter((warning) => warning !== null);
-      return { status: manager ? 'ok' : 'unavailable', version: packageVersion, durability, warnings, gateway, manager } satisfies z.infer<
-        typeof healthSchema
-      >;
+      const status = manager ? 'ok' : 'unavailable';
+      return { status, version: packageVersion, durability, warnings, gateway, allowed, manager } satisfies z.infer<typeof healthSchema>;
     },
   };
 

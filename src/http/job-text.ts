@@ -11,6 +11,6 @@ export function jobText(job: Job): string {
   return text;
 }
 
-/** Members of a JSON object that tell of jobs: `"seq":7,"jobs":[…],"deleted":[…]`. */
-export const changeMembers = (seq: number, jobTexts: readonly string[], deleted: readonly string[]): string =>
-  `"seq":${seq},"jobs":[${jobTexts.join(',')}],"deleted":${JSON.stringify(deleted)}`;
+/** Members of a JSON object that tell of jobs: `"seq":7,"jobs":[…],"deleted":[…]`; of a fresh list its `total`, too. */
+export const changeMembers = (seq: number, jobTexts: readonly string[], deleted: readonly string[], total?: number): string =>
+  `"seq":${seq},"jobs":[${jobTexts.join(',')}],"deleted":${JSON.stringify(deleted)}${total === undefined ? '' : `,"total":${total}`}`;

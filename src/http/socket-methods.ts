@@ -37,7 +37,7 @@ const verbs: ReadonlySet<string> = new Set(ALL_VERBS);
 /**
  * The methods of one WebSocket:
  * - `jobs.<verb>`: the verb with its body and answer.
- * - `jobs.watch { since?, ids?, status? }` → `{ watch, seq, jobs, deleted, reset }`, then notifications
+ * - `jobs.watch { since?, ids?, status? }` → `{ watch, seq, jobs, deleted, reset, total? }`, then notifications
  *   `jobs.changed` and `jobs.reset` `{ watch, seq, jobs, deleted }`; `jobs.unwatch { watch }` → `{}`.
  * - `logs.follow { id, after?, … }` → `{ follow }`, then notifications `logs.lines { follow, lines }`;
  *   `logs.unfollow { follow }` → `{}`.
@@ -125,7 +125,7 @@ export class SocketMethods {
     });
     const filter = { ...(ids ? { ids } : {}), ...(status ? { status } : {}) };
     const { first, stop } = await this.#context.hub.watch(filter, since, (event) => outbox.push(event));
-    const members = changeMembers(first.seq, first.jobs.map(jobText), first.deleted);
+    const members = changeMembers(first.seq, first.jobs.map(jobText), first.deleted, first.total);
     return {
       text: `{"watch":${watch},${members},"reset":${first.kind !== 'changed'}}`,
       afterwards: () => outbox.open(),

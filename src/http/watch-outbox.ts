@@ -27,6 +27,8 @@ export class WatchOutbox {
   #pendingChars = 0;
   #seq = 0;
   #reset = false;
+  /** Of the fresh list that waits. */
+  #total: number | undefined;
   #open = false;
 
   constructor(wire: Wire) {
@@ -40,7 +42,10 @@ export class WatchOutbox {
   }
 
   push(event: WatchEvent): void {
-    if (event.kind !== 'changed') this.#clear(true);
+    if (event.kind !== 'changed') {
+      this.#clear(true);
+      this.#total = event.total;
+    }
     for (const job of event.jobs) this.#put(job.id, jobText(job));
     for (const id of event.deleted) this.#put(id, null);
     this.#seq = event.seq;
@@ -57,8 +62,9 @@ export class WatchOutbox {
       else jobs.push(text);
     }
     const kind = this.#reset ? 'reset' : 'changed';
+    const members = changeMembers(this.#seq, jobs, deleted, this.#reset ? this.#total : undefined);
     this.#clear(false);
-    this.#wire.write(kind, this.#seq, changeMembers(this.#seq, jobs, deleted));
+    this.#wire.write(kind, this.#seq, members);
   }
 
   #put(id: string, text: string | null): void {

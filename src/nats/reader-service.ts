@@ -102,7 +102,8 @@ async function answerChanges(
     const isNews = first.kind !== 'changed' || first.jobs.length > 0 || first.deleted.length > 0;
     const event = isNews || waitMs === 0 || signal.aborted ? first : await next;
     if (!event) return { seq: watch.seq, jobs: [], deleted: [], reset: false };
-    return { seq: event.seq, jobs: event.jobs, deleted: event.deleted, reset: event.kind !== 'changed' };
+    const { kind, seq, jobs, deleted, total } = event;
+    return { seq, jobs, deleted, reset: kind !== 'changed', ...(total !== undefined && { total }) };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', leave);

@@ -3,6 +3,8 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { JobError } from '../../../actors/errors.js';
+import type { Allowed } from '../../../actors/paths.js';
+import type { Config } from '../../config.js';
 import { clockWarning } from '../../clock-warning.js';
 import { packageVersion } from '../../package-root.js';
 import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
@@ -187,7 +189,7 @@ async function service(context: Context): Promise<Finding[]> {
     const manager: Finding = { name: 'job manager', level: 'ok', message: `answers in ${tookMs} ms; ${stats.total} jobs` };
     const clock = clockWarning(stats);
     const late: Finding[] = clock ? [{ name: 'clock', level: 'warning', ...clock }] : [];
-    return [nats, manager, ...late, await watching(context), ...(await gateway(connection))];
+    return [nats, manager, ...late, await watching(context), ...(await gateway(connection, config))];
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     return [{ name: 'service', level: 'problem', message: error.message }];
@@ -208,7 +210,7 @@ async function watching(context: Context): Promise<Finding> {
 }
 
 /** The gateway knows what its NATS server's acknowledgement is worth. */
-async function gateway(connection: Connection | null): Promise<Finding[]> {
+async function gateway(connection: Connection | null, config: Config): Promise<Finding[]> {
   if (!connection) return [{ name: 'gateway', level: 'warning', message: 'its address is only known from the data folder of the service' }];
   const { url, token } = connection.http;
   try {
@@ -216,16 +218,31 @@ async function gateway(connection: Connection | null): Promise<Finding[]> {
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(HTTP_TIMEOUT_MS),
     });
-    const health = (await response.json()) as { durability?: string };
+    const health = (await response.json()) as { durability?: string; allowed?: Allowed };
     const level = response.ok ? 'ok' : 'problem';
     const durability = health.durability ?? 'the gateway does not tell';
     return [
       { name: 'gateway', level, message: `${url} answers ${response.status}` },
       { name: 'durability', level: 'ok', message: durability },
+      ...(health.allowed ? otherSettings(config, health.allowed) : []),
     ];
   } catch (error) {
     return [{ name: 'gateway', level: 'problem', message: `${url} does not answer: ${messageOf(error)}` }];
   }
+}
+
+/** What was looked at above is what this command was told; the service may have been started with something else. */
+function otherSettings(own: Allowed, { roots, remotes, hosts }: Allowed): Finding[] {
+  const asText = (allowed: Allowed) => JSON.stringify([allowed.roots, allowed.remotes, allowed.hosts]);
+  if (asText(own) === asText({ roots, remotes, hosts })) return [];
+  return [
+    {
+      name: 'settings',
+      level: 'warning',
+      message: `the service was started with others: its jobs may use ${[...roots, ...remotes, ...hosts].join(', ') || 'nothing'}`,
+      advice: 'Give this command the same TALLYMAN_ROOTS, TALLYMAN_REMOTES and TALLYMAN_HOSTS to look at those.',
+    },
+  ];
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
