@@ -58,7 +58,9 @@ describe('a request body', () => {
     [{ type: 'own', name: 'line\nbreak' }, 'name'],
     [{ type: 'own', options: { maxRetries: -1 } }, 'options.maxRetries'],
     [{ type: 'rsync', source: '/a', destination: '/b', options: { excludes: ['ok', 'no\n'] } }, 'options.excludes[1]'],
-    [{ type: 'own', stranger: 1 }, ''],
+    [{ type: 'own', stranger: 1 }, 'stranger'],
+    [{ type: 'rsync', source: '/a', destination: '/b', options: { stranger: 1 } }, 'options.stranger'],
+    [{}, 'type'],
   ])('is refused naming the field: %j', (body, field) => {
     expect(() => parseRequest<unknown>(createSchemaFor(body), body)).toThrow(
       expect.objectContaining({ code: 'invalid_request', details: expect.objectContaining({ field }) as object }) as Error,
@@ -116,6 +118,14 @@ describe('a path', () => {
   ])('of rclone, %j with the remote good: %s', (path, code) => {
     expect(codeOf(() => checkPlace('source', path, 'rclone', { roots: ['/mnt'], remotes: ['good'], hosts: ['good'] }))).toBe(code);
   });
+
+  test.each(['good,env_auth=true:photos', ':good:photos', '-good:photos', 'go od:photos', 'good,:photos'])(
+    'of rclone with settings in the name of the remote is no remote, even if somebody allowed it: %j',
+    (place) => {
+      const allowed = { roots: ['/mnt'], remotes: [place.slice(0, place.lastIndexOf(':'))], hosts: [] };
+      expect(codeOf(() => checkPlace('source', place, 'rclone', allowed))).toBe('remote_not_allowed');
+    },
+  );
 
   test('of rclone is on an allowed remote or within the roots, whatever it is made of', () => {
     const part = fc.oneof(

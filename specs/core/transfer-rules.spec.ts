@@ -103,9 +103,12 @@ test.each<[string, string, object, string | null]>([
   expect(refused(source, destination, options, 'rclone')).toBe(field);
 });
 
-test('several rsyncs at once are for rsync alone', () => {
-  expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 })).toBeNull();
-  expect(refused('/mnt/a/', '/mnt/b/', { parallel: 4 }, 'rclone')).toBe('options.parallel');
+test.each([
+  ['several rsyncs at once', 'parallel', 4],
+  ['a list of what needed no copy', 'listUnchanged', true],
+] as const)('%s is for rsync alone', (_what, option, value) => {
+  expect(refused('/mnt/a/', '/mnt/b/', { [option]: value })).toBeNull();
+  expect(refused('/mnt/a/', '/mnt/b/', { [option]: value }, 'rclone')).toBe(`options.${option}`);
 });
 
 test.each<[string, string, object, string | null]>([
