@@ -182,7 +182,7 @@ export class AttemptRun implements AttemptSteps {
         this.#say('warning', text);
       },
     };
-    return withStallWatch(limits, run.signal, (signal) => step({ ...run, signal }));
+    return withStallWatch(limits, run, step);
   }
 
   #copier(): Pick<Engine, 'count' | 'transfer'> {

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StepRun } from '../../actors/attempt-steps.js';
 import { EngineStopped } from '../engines/engine.js';
 import { findLeftovers } from '../engines/leftovers.js';
+import { activityHere, type Activity } from './activity.js';
 import { failed } from './preflight.js';
 
 export interface StallLimits {
@@ -11,31 +12,43 @@ export interface StallLimits {
   limitMs: number;
   /** Said once at half of it, and when it moves again. */
   warn(text: string): void;
+  /** Where it is told whether processes do anything. Default: what there is on this machine. */
+  activity?: Activity | null;
 }
 
 /** Looked at so many times within the limit. */
 const LOOKS = 20;
+/** Who waits wakes up now and then: less of the processor than this is no work. */
+const BUSY = 0.01;
 
 /**
- * Runs `work` with a signal that is also aborted when nothing moves: no
- * process of the attempt has read or written a byte for `limitMs`, by the
- * system's own count. Slow is not stalled, and neither is a long silent
- * comparison. Rejects with `stalled`, which is tried again.
+ * Runs `work` with a signal that is also aborted when nothing moves for
+ * `limitMs`: no process of the attempt has read or written a byte, or used the
+ * processor where bytes are not told, and the engine tells no progress. Slow is
+ * not stalled, and neither is a long silent comparison. Rejects with `stalled`,
+ * which is tried again.
  */
-export async function withStallWatch<T>(limits: StallLimits, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  if (limits.limitMs === 0) return work(signal);
+export async function withStallWatch<T>(limits: StallLimits, run: StepRun, work: (run: StepRun) => Promise<T>): Promise<T> {
+  const { activity = await activityHere() } = limits;
+  if (limits.limitMs === 0 || activity === null) return work(run);
+  const { signal } = run;
   const stalled = new AbortController();
   const over = new AbortController();
-  const watching = watch(limits, over.signal, () => {
+  const told = new ToldProgress();
+  const watching = watch(limits, activity, told, over.signal, () => {
     stalled.abort();
   });
+  const onProgress: StepRun['onProgress'] = (progress) => {
+    told.add(progress);
+    run.onProgress(progress);
+  };
   try {
-    return await work(AbortSignal.any([signal, stalled.signal]));
+    return await work({ ...run, onProgress, signal: AbortSignal.any([signal, stalled.signal]) });
   } catch (error) {
     if (!(error instanceof EngineStopped) || !stalled.signal.aborted || signal.aborted) throw error;
     throw failed(
       'stalled',
-      `No process of this attempt read or wrote a byte for ${Math.round(limits.limitMs / 1000)} s, so it was ended.`,
+      `No process of this attempt ${activity.unit === 'bytes' ? 'read or wrote a byte' : 'did anything'} for ${Math.round(limits.limitMs / 1000)} s, so it was ended.`,
       'The job is tried again by itself. Check the disks, mounts and the network between both sides.',
       true,
     );
@@ -45,15 +58,33 @@ export async function withStallWatch<T>(limits: StallLimits, signal: AbortSignal
   }
 }
 
-async function watch({ attempt, limitMs, warn }: StallLimits, over: AbortSignal, onStalled: () => void): Promise<void> {
-  let [seen, movedAtMs, warned] = ['', performance.now(), false];
+/** What the engine has told of bytes and files; a speed that is told anew is no news. */
+class ToldProgress {
+  #last = '';
+  isNew = false;
+
+  add({ bytesTransferred, filesTransferred, currentFile }: Parameters<StepRun['onProgress']>[0]): void {
+    const told = `${bytesTransferred} ${filesTransferred} ${currentFile}`;
+    if (told !== this.#last) this.isNew = true;
+    this.#last = told;
+  }
+}
+
+async function watch(
+  { attempt, limitMs, warn }: StallLimits,
+  activity: Activity,
+  told: ToldProgress,
+  over: AbortSignal,
+  onStalled: () => void,
+): Promise<void> {
+  let [seen, movedAtMs, warned]: [number | null, number, boolean] = [null, performance.now(), false];
   while (await waited(limitMs / LOOKS, over)) {
-    const now = await bytesMoved(attempt);
+    const now = await activity.read(await findLeftovers({ attempt }).catch(() => []));
     const stillMs = performance.now() - movedAtMs;
-    // Between two processes there is nothing that could be stuck.
-    if (now === null || now !== seen) {
+    if (told.isNew || hasMoved(activity, seen, now, stillMs)) {
+      told.isNew = false;
       if (warned) warn('It moves again.');
-      [seen, movedAtMs, warned] = [now ?? '', performance.now(), false];
+      [seen, movedAtMs, warned] = [now, performance.now(), false];
     } else if (stillMs >= limitMs) {
       onStalled();
       return;
@@ -66,12 +97,10 @@ async function watch({ attempt, limitMs, warn }: StallLimits, over: AbortSignal,
   }
 }
 
-const waited = (ms: number, over: AbortSignal): Promise<boolean> => delay(ms, true, { signal: over, ref: false }).catch(() => false);
-
-/** What the processes have read and written so far, as text to compare; `null` where that cannot be told. */
-async function bytesMoved(attempt: string): Promise<string | null> {
-  const pids = await findLeftovers({ attempt }).catch(() => []);
-  const counts = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/io`, 'utf8').catch(() => null)));
-  const known = counts.filter((count) => count !== null);
-  return known.length === 0 ? null : known.join('\n');
+/** Between two processes there is nothing that could be stuck; where the sum falls, one of several has ended. */
+function hasMoved({ unit }: Activity, seen: number | null, now: number | null, stillMs: number): boolean {
+  if (seen === null || now === null || now < seen) return true;
+  return unit === 'bytes' ? now > seen : now - seen > stillMs * BUSY;
 }
+
+const waited = (ms: number, over: AbortSignal): Promise<boolean> => delay(ms, true, { signal: over, ref: false }).catch(() => false);

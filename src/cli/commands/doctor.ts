@@ -8,6 +8,7 @@ import type { Config } from '../../config.js';
 import { clockWarning } from '../../clock-warning.js';
 import { packageVersion } from '../../package-root.js';
 import { findTool, versionOf, type Tool, type ToolName } from '../../tools.js';
+import { activityHere } from '../../worker/activity.js';
 import { CLIENT_OPTIONS } from '../args.js';
 import type { Command } from '../command.js';
 import { readConnection, type Connection } from '../../connection-file.js';
@@ -45,6 +46,7 @@ export const doctor: Command = {
   async run(context) {
     const findings = [
       ...programs(context),
+      await stalls(),
       ...(await remotes(context)),
       ...(await hosts(context)),
       ...(await rootFolders(context)),
@@ -87,6 +89,23 @@ function program(name: ToolName, tool: Tool | null, missing: 'problem' | 'warnin
   const version = versionOf(tool);
   if (version === null) return { name, level: 'problem', message: `${tool.path} does not run`, advice };
   return { name, level: 'ok', message: `${version} (${tool.path})` };
+}
+
+/** How an attempt that is stuck is found on this machine. */
+async function stalls(): Promise<Finding> {
+  const name = 'stalls';
+  const activity = await activityHere();
+  if (activity === null) {
+    return {
+      name,
+      level: 'warning',
+      message: 'attempts that are stuck are not found here: neither /proc nor ps tells what a process does',
+      advice: 'Install ps, or give jobs options.attemptTimeoutSeconds.',
+    };
+  }
+  const by =
+    activity.unit === 'bytes' ? 'by the bytes that its processes read and write' : 'by its progress and the processor time that it uses';
+  return { name, level: 'ok', message: `an attempt that is stuck is found ${by}` };
 }
 
 /** Allowed remotes that rclone does not know. Nothing is asked of the remotes themselves. */
