@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { JobError } from '../../actors/errors.js';
 import { parseSize } from '../../actors/sizes.js';
 import { bytes, duration, parseDuration, percent, relativeTime, speed } from '../../src/cli/format.js';
+import { statusWords } from '../../src/cli/job-view.js';
 import { clip, clipStart, displayWidth, safeJson, safeText } from '../../src/cli/safe-text.js';
 import { nearest } from '../../src/cli/suggest.js';
 import { tableLines } from '../../src/cli/table.js';
+import { sampleJob } from '../support/sample-job.js';
 import { ESCAPES } from './cli.js';
 
 describe('numbers are told as people read them', () => {
@@ -116,4 +118,14 @@ describe('a word that was mistyped finds the one that was meant', () => {
     ['RETRY', 'retry'],
   ])('%s is %s', (typed, meant) => expect(nearest(typed, words)).toBe(meant));
   test('and nothing is guessed from afar', () => expect(nearest('photograph', words)).toBeNull());
+});
+
+test.each([
+  ['running', null, 'away, looks now'],
+  ['queued', null, 'away, looks soon'],
+  ['queued', '2026-01-01T00:00:01.000Z', 'away, looks soon'],
+  ['queued', '2026-01-01T00:00:40.000Z', 'away, looks in 40 s'],
+] as const)('a job that waits for a side that is away and is %s until %s reads "%s"', (status, retryAt, words) => {
+  const job = sampleJob({ status, retryAt, awaySince: '2026-01-01T00:00:00.000Z' });
+  expect(statusWords(job, Date.parse('2026-01-01T00:00:00.000Z'))).toBe(words);
 });

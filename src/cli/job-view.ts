@@ -24,6 +24,8 @@ export const shortId = (id: string): string => id.slice(-SHORT_ID_CHARS);
 
 export const statusStyles = (job: Job): readonly Style[] => STATUS_STYLES[job.status];
 
+const SOON_MS = 2000;
+
 /** The status in words: what a running job does now, what a queued one waits for. */
 export function statusWords(job: Job, now: number): string {
   if (job.status === 'running' && job.wanted === 'pause') return 'pausing';
@@ -32,7 +34,7 @@ export function statusWords(job: Job, now: number): string {
   if (job.status === 'running' && job.awaySince !== undefined) return 'away, looks now';
   if (job.status === 'running') return job.phase?.replace('_', ' ') ?? 'running';
   if (job.status === 'queued' && job.awaySince !== undefined)
-    return `away, looks ${job.retryAt === null ? 'soon' : relativeTime(job.retryAt, now)}`;
+    return `away, looks ${job.retryAt === null || Date.parse(job.retryAt) - now < SOON_MS ? 'soon' : relativeTime(job.retryAt, now)}`;
   if (job.status === 'queued' && job.retryAt !== null) return `retries ${relativeTime(job.retryAt, now)}`;
   if (job.status === 'queued' && job.runAt !== null && Date.parse(job.runAt) > now) return `starts ${relativeTime(job.runAt, now)}`;
   if (job.status === 'completed' && job.warnings.length > 0) return 'completed, warnings';
