@@ -212,3 +212,10 @@ test('different outcomes are sent at once, and of each one message after the oth
     ['transferred', 'counts'],
   ]);
 });
+
+test('who tells many files lets others have a turn, also while there is room', async () => {
+  let turns = 0;
+  setImmediate(() => turns++);
+  await writerOf().room();
+  expect(turns).toBe(1);
+});

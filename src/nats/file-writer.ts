@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { LIMITS } from '../../actors/limits.js';
 import type { FileCounts, FileOutcome } from '../../actors/job.js';
 import type { FileEntry, FileSink } from '../file-record.js';
@@ -57,7 +58,9 @@ export class FileWriter implements FileSink {
     this.#timer ??= setTimeout(() => this.#sealAll(), SEND_AFTER_MS).unref();
   }
 
+  /** Lets others have a turn too, also while there is room: what was written is sent meanwhile, and leases are renewed. */
   async room(): Promise<void> {
+    await immediate();
     while (this.#bytes > LIMITS.fileQueueBytes && !this.#options.publisher.isClosed) await this.#sending;
   }
 
