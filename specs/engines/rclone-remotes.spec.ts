@@ -59,6 +59,24 @@ describe('On a remote', () => {
     expect(back.filter(isLink)).toEqual([`/folder/link.rclonelink ${Buffer.from('../elsewhere').toString('base64')}`]);
   });
 
+  it('that is the memory of another rclone, a tree arrives, is compared, and comes back', async () => {
+    const folder = await newFolder();
+    const [source, back] = [path.join(folder, 'source'), path.join(folder, 'back')];
+    for (const [name, content] of Object.entries({ a: 'a', 'sub/ünï ☃': 'b', 'sub/deep/empty': '' })) {
+      await writeOldFile(path.join(source, name), content);
+    }
+    const configFile = await writeRemotes({ ram: webdav(await serveWebdav(tool!, ':memory:bucket')) });
+    const engine = createRcloneEngine({ markers, configFile, remotes: ['ram'] });
+    const task = makeTask(`${source}/`, 'ram:there/');
+    expect(await copy(engine, task)).toMatchObject({ filesTransferred: 3, bytesTransferred: 2 });
+    expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ method: 'bytes', filesEqual: 3, mismatches: 0 });
+    await writeOldFile(path.join(source, 'a'), 'c');
+    expect(await engine.verify(task, 'checksum', new Bench())).toMatchObject({ filesEqual: 2, mismatches: 1 });
+    await writeOldFile(path.join(source, 'a'), 'a');
+    await copy(engine, makeTask('ram:there/', `${back}/`));
+    expect(await listTree(back)).toEqual(await listTree(source));
+  });
+
   it('a second copy has nothing to do, a changed file replaces the old one, and a changed byte is found', async () => {
     const { at, source, engine } = await remotes();
     for (const file of ['a', 'b']) await writeOldFile(path.join(source, file), file);

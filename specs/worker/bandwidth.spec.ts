@@ -48,3 +48,20 @@ it('rclone is told its share, and never more than its own limit', async () => {
   await bench.reaches(own.id, 'completed');
   expect(bench.lines.text).toContain('--bwlimit 10000000B');
 });
+
+it('an rclone that runs is stopped and goes on with another limit, and the copy is whole', async () => {
+  const bench = await WorkerBench.start({ TALLYMAN_BANDWIDTH_LIMIT: '2MiB' });
+  for (let file = 0; file < 6; file++) await writeOldFile(bench.at(`source/${file}`), noise(2 * MEBI));
+  await bench.startWorker(createRcloneEngine({ markers: bench.markers, configFile: '/dev/null', remotes: [] }));
+  const { id } = await bench.create({ type: 'rclone' });
+  const limits = () =>
+    bench.lines.all.flatMap(({ text }) => (text.includes(' copy ') ? [/--bwlimit (\d+)B/.exec(text)?.[1]] : [])).filter(Boolean);
+  await expect.poll(() => bytesOf(bench, id), { timeout: 20_000 }).toBeGreaterThan(2 * MEBI);
+  await bench.client.ask('set_bandwidth', { limit: MEBI });
+  await expect.poll(limits, { timeout: 20_000 }).toEqual([String(2 * MEBI), String(MEBI)]);
+  await bench.client.ask('update', { id, options: { bandwidthLimit: 20 * MEBI } });
+  await bench.client.ask('set_bandwidth', { limit: 0 });
+  const job = await bench.reaches(id, 'completed');
+  expect(job.retries).toBe(0);
+  expect(await listTree(bench.at('copy'))).toEqual(await listTree(bench.at('source')));
+}, 120_000);
