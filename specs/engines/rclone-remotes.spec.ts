@@ -65,7 +65,7 @@ describe('On a remote', () => {
     for (const [name, content] of Object.entries({ a: 'a', 'sub/ünï ☃': 'b', 'sub/deep/empty': '' })) {
       await writeOldFile(path.join(source, name), content);
     }
-    const configFile = await writeRemotes({ ram: webdav(await serveWebdav(tool!, ':memory:bucket')) });
+    const configFile = await writeRemotes({ ram: webdav(await serveWebdav(tool, ':memory:bucket')) });
     const engine = createRcloneEngine({ markers, configFile, remotes: ['ram'] });
     const task = makeTask(`${source}/`, 'ram:there/');
     expect(await copy(engine, task)).toMatchObject({ filesTransferred: 3, bytesTransferred: 2 });
