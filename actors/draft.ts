@@ -154,7 +154,7 @@ export class Draft {
       const { id, before, changed } = step;
       this.#tombstones.delete(id);
       if (before?.key) this.#goneKeys.delete(before.key[0]);
-      if (before) this.table.put(before);
+      if (before) this.table.put(before, this.table.get(id));
       else this.table.delete(id);
       if (changed) this.#changed.set(id, changed);
       else this.#changed.delete(id);

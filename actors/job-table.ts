@@ -71,7 +71,7 @@ export class JobTable {
     return this.entries.get(id);
   }
 
-  put(entry: Entry, old = this.entries.get(entry.job.id)): void {
+  put(entry: Entry, old: Entry | undefined): void {
     const { job } = entry;
     if (old) {
       this.liveBytes -= old.textLength;
@@ -158,7 +158,7 @@ export class JobTable {
       });
       entry.forgetText();
       this.patchesAlone.delete(job.id);
-      this.put(entry);
+      this.put(entry, old);
     }
   }
 

@@ -44,6 +44,9 @@ const anyJob = {
   idempotencyKey,
 };
 
+/** The very same object for every job that says nothing of options. */
+export const DEFAULT_OPTIONS = { transfer: transferOptionsSchema.parse({}), own: ownOptionsSchema.parse({}) };
+
 const skipDeletion = z.boolean().optional().describe('delete nothing in the source in this run; the next one deletes as its options say');
 
 const transferCreate = z.strictObject({
@@ -53,14 +56,14 @@ const transferCreate = z.strictObject({
   destination: path,
   previewId: z.string().min(1).max(400).optional().describe('run no more than this preview showed'),
   skipDeletion,
-  options: transferOptionsSchema.default(transferOptionsSchema.parse({})),
+  options: transferOptionsSchema.default(() => DEFAULT_OPTIONS.transfer),
 });
 
 const ownCreate = z.strictObject({
   ...anyJob,
   type: type.refine((word) => !(TRANSFER_TYPES as readonly string[]).includes(word), 'rsync and rclone need source and destination'),
   input: z.unknown().optional(),
-  options: ownOptionsSchema.default(ownOptionsSchema.parse({})),
+  options: ownOptionsSchema.default(() => DEFAULT_OPTIONS.own),
 });
 
 export const createSchema = z.union([transferCreate, ownCreate]);

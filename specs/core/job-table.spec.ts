@@ -38,14 +38,14 @@ test('a table that is read back is the one that was written, however many change
         let job = sampleJob();
         for (const fields of states) {
           job = sampleJob({ ...fields, version: ++version });
-          written.put(new Entry({ job, notes: [] }));
+          written.put(new Entry({ job, notes: [] }), written.get(job.id));
         }
         const put = JSON.parse(JSON.stringify(job)) as Job;
         last = job;
         readBack.apply({ seq: index + 1, kind: 'commit', epoch: 1, commit: 'c', at: job.updatedAt, changes: [{ put }] });
       });
       const fresh = new JobTable();
-      fresh.put(new Entry({ job: last, notes: [] }));
+      fresh.put(new Entry({ job: last, notes: [] }), undefined);
       const expected = all(fresh);
       expect(all(written)).toEqual(expected);
       expect(all(readBack)).toEqual(expected);

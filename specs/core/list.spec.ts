@@ -53,7 +53,7 @@ function tableOf(all: readonly Job[]): JobTable {
 }
 
 function putIn(table: JobTable, job: Job): void {
-  table.put(new Entry({ job, notes: [], sinceSeq: 1 }));
+  table.put(new Entry({ job, notes: [], sinceSeq: 1 }), table.get(job.id));
 }
 
 const page = (table: JobTable, asked: Query): Answer => JSON.parse(list(table, asked, 1)) as Answer;
