@@ -26,6 +26,7 @@ export interface AskOptions {
 
 export interface JobClientOptions {
   prefix?: string;
+  /** How long a request may wait and take. Default: as long as the service's own settings say, 5 s of waiting here. */
   askTimeoutMs?: number;
   /** Where answers go: what the connection's own `inboxPrefix` says, if it has one. Default: `_INBOX`. */
   inboxPrefix?: string;
@@ -34,6 +35,7 @@ export interface JobClientOptions {
 /** What the manager's own timeout leaves for the way there and back. */
 const WAY_MS = 500;
 
+const ASK_TIMEOUT_MS = 5000;
 const DOWN_PAUSE_MS = 100;
 
 /** The typed client of the service: HTTP, WebSocket and CLI are built on it, and other services may be. */
@@ -41,14 +43,14 @@ export class JobClient {
   readonly #nc: NatsConnection;
   readonly #inbox: Inbox;
   readonly #subjects: Subjects;
-  readonly #askTimeoutMs: number;
+  readonly #askTimeoutMs: number | undefined;
   #connected = true;
 
   constructor(nc: NatsConnection, options: JobClientOptions = {}) {
     this.#nc = nc;
     this.#inbox = new Inbox(nc, options.inboxPrefix ?? INBOX_PREFIX.client);
     this.#subjects = subjectsOf(options.prefix ?? DEFAULT_PREFIX);
-    this.#askTimeoutMs = options.askTimeoutMs ?? 5000;
+    this.#askTimeoutMs = options.askTimeoutMs;
     void this.#followStatus();
   }
 
@@ -67,7 +69,8 @@ export class JobClient {
 
   /** The same, with the JSON text of body and answer, for front ends that pass them on. */
   async askText(verb: AnyVerb, body: string, options: AskOptions = {}): Promise<string> {
-    const timeoutMs = options.timeoutMs ?? (verb === 'preview' ? LIMITS.previewMs : this.#askTimeoutMs);
+    const askedMs = options.timeoutMs ?? this.#askedMs(verb);
+    const timeoutMs = askedMs ?? ASK_TIMEOUT_MS;
     // Refused after a moment, not at once: a caller that tries again without a pause would never let the connection come back.
     if (this.#isDown()) await sleep(Math.min(DOWN_PAUSE_MS, timeoutMs));
     if (this.#isDown()) throw unavailable('The connection to NATS is down.');
@@ -79,7 +82,7 @@ export class JobClient {
     try {
       const msg = await this.#inbox.request(this.#subjects.verb(verb), data, {
         timeoutMs: timeoutMs + WAY_MS,
-        headers: headersOf(timeoutMs, options),
+        headers: headersOf(askedMs, options),
       });
       if (msg.headers?.has(HEADERS.errorCode)) throw errorOf(msg.data, msg.headers);
       return msg.string();
@@ -124,11 +127,18 @@ export class JobClient {
       const answer = await this.ask(
         'changes',
         { ...query, ...(since === undefined ? {} : { since }), waitMs },
-        { timeoutMs: waitMs + this.#askTimeoutMs },
+        { timeoutMs: waitMs + (this.#askTimeoutMs ?? ASK_TIMEOUT_MS) },
       );
       since = answer.seq;
       if (answer.reset || answer.jobs.length > 0 || answer.deleted.length > 0) yield answer;
     }
+  }
+
+  /** What a request says of its time; nothing: the service's own settings hold. */
+  #askedMs(verb: AnyVerb): number | undefined {
+    if (verb === 'preview') return LIMITS.previewMs;
+    // A claim that waited longer than we do would take a job for nobody.
+    return this.#askTimeoutMs ?? (verb === 'claim' ? ASK_TIMEOUT_MS : undefined);
   }
 
   #isDown(): boolean {
@@ -144,12 +154,15 @@ export class JobClient {
   }
 }
 
-function headersOf(timeoutMs: number, options: AskOptions): MsgHdrs {
+/** None when there is nothing to say: reading them is a tenth of what a request costs the manager. */
+function headersOf(timeoutMs: number | undefined, options: AskOptions): MsgHdrs | undefined {
+  const { idempotencyKey, ifVersion, traceparent } = options;
+  if ((timeoutMs ?? idempotencyKey ?? ifVersion ?? traceparent) === undefined) return undefined;
   const hdrs = natsHeaders();
-  hdrs.set(HEADERS.askTimeoutMs, String(timeoutMs));
-  if (options.idempotencyKey !== undefined) hdrs.set(HEADERS.idempotencyKey, options.idempotencyKey);
-  if (options.ifVersion !== undefined) hdrs.set(HEADERS.ifVersion, String(options.ifVersion));
-  if (options.traceparent !== undefined) hdrs.set(HEADERS.traceparent, options.traceparent);
+  if (timeoutMs !== undefined) hdrs.set(HEADERS.askTimeoutMs, String(timeoutMs));
+  if (idempotencyKey !== undefined) hdrs.set(HEADERS.idempotencyKey, idempotencyKey);
+  if (ifVersion !== undefined) hdrs.set(HEADERS.ifVersion, String(ifVersion));
+  if (traceparent !== undefined) hdrs.set(HEADERS.traceparent, traceparent);
   return hdrs;
 }
 

@@ -31,7 +31,7 @@ const echo = fork(here('echo.js'), [JSON.stringify(server.logins.manager)]);
 await once(echo, 'message');
 let manager = await startManager();
 const nc = await connectNats(server.logins.client, 'client');
-const client = new JobClient(nc, { askTimeoutMs: 30_000 });
+const client = new JobClient(nc);
 
 const ids: string[] = [];
 const idAt = (index: number) => ids[index % ids.length] as string;

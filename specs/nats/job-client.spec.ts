@@ -62,6 +62,21 @@ describe('answers come to those who asked', () => {
     await client.close();
   });
 
+  test('a request says for how long it may wait when its client was told, and not otherwise', async () => {
+    const [plain, told] = [
+      await JobClient.connect(nats.logins.client),
+      await JobClient.connect(nats.logins.client, { askTimeoutMs: 7000 }),
+    ];
+    const gathered = gather(3);
+    await manager.flush();
+    const asked = [plain.get('a'), plain.get('a', { timeoutMs: 8000 }), told.get('a')];
+    const messages = await gathered;
+    expect(messages.map((msg) => msg.headers?.get('Ask-Timeout-Ms')).sort()).toEqual(['7000', '8000', undefined]);
+    for (const msg of messages) msg.respond(msg.data);
+    await Promise.all(asked);
+    await Promise.all([plain.close(), told.close()]);
+  });
+
   test('one that comes too late is nobody’s', async () => {
     const client = await JobClient.connect(nats.logins.client);
     const gathered = gather(2);

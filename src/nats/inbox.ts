@@ -28,11 +28,11 @@ export class Inbox {
   }
 
   /** Rejects with a `NatsError`: nobody answers there, no answer came in time, or the connection was closed. */
-  request(subject: string, data: Uint8Array, { headers, timeoutMs }: { headers: MsgHdrs; timeoutMs: number }): Promise<Msg> {
+  request(subject: string, data: Uint8Array, { headers, timeoutMs }: { headers: MsgHdrs | undefined; timeoutMs: number }): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (!this.#listens) this.#listen();
       const token = String((this.#last += 1));
-      this.#nc.publish(subject, data, { reply: `${this.#subject}.${token}`, headers });
+      this.#nc.publish(subject, data, { reply: `${this.#subject}.${token}`, ...(headers && { headers }) });
       const timer = setTimeout(() => this.#take(token)?.reject(NatsError.errorForCode(ErrorCode.Timeout)), timeoutMs);
       this.#waiting.set(token, { subject, timer, resolve, reject });
     });
