@@ -4,18 +4,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { headers } from 'nats';
 import type { Answers } from '../../src/answers.js';
 import { readConfig } from '../../src/config.js';
 import { JobClient } from '../../src/job-client.js';
 import { connectNats } from '../../src/nats/connection.js';
+import { Inbox } from '../../src/nats/inbox.js';
 import { startNatsServer } from '../../src/nats/embedded-server.js';
+import { INBOX_PREFIX } from '../../src/subjects.js';
 import { medianMs, rateOf, type MakeRequest, type Send } from './load.js';
 import { bytesPerJob } from './memory.js';
 import { processorTimeUs } from './processor-time.js';
 
 /**
  * What the service does in a second, asked by its own client, each figure beside
- * a raw NATS request-reply echo of the same run (the NATS library's `request`):
+ * a raw NATS request-reply echo of the same run (the NATS library's `request`;
+ * one heard as our client hears its answers stands below it):
  * the client, the nats-server (real nats.conf, every acknowledgement after its
  * fsync) and the manager are a process each. `npm run bench`. The last columns
  * are the processor time of each of the three for one of them: on a busy
@@ -42,6 +46,9 @@ const echoed =
   (verb: 'echo' | 'echo_job'): Send =>
   () =>
     nc.request(`tallyman.jobs.${verb}`, '{"type":"render","input":{"frame":1}}', { timeout: 30_000 });
+const inbox = new Inbox(nc, INBOX_PREFIX.client);
+const echoedToInbox: Send = () =>
+  inbox.request('tallyman.jobs.echo', Buffer.from('{"type":"render","input":{"frame":1}}'), { headers: headers(), timeoutMs: 30_000 });
 const asked =
   (make: MakeRequest): Send =>
   (index) =>
@@ -66,6 +73,7 @@ for (const [inFlight, aim] of [
   const requests = inFlight === 1 ? 3_000 : 40_000;
   const limit = await measured(`echo, ${inFlight} in flight`, requests, inFlight, echoed('echo'), echo.pid);
   await measured(`echo answered with a job's size, ${inFlight}`, requests, inFlight, echoed('echo_job'), echo.pid, limit);
+  await measured(`echo heard in JobClient's inbox, ${inFlight}`, requests, inFlight, echoedToInbox, echo.pid, limit);
   await measured(`create, ${inFlight} in flight`, requests, inFlight, asked(create), manager.pid, limit, aim);
   await measured(`progress, ${inFlight} in flight`, requests, inFlight, asked(progress), manager.pid, limit, aim);
   await measured(`get, ${inFlight} in flight`, requests, inFlight, asked(get), manager.pid, limit, inFlight === 256 ? 0.7 : null);

@@ -9,10 +9,10 @@ import { Notifier, type NotifierOptions } from '../notify/notifier.js';
 import { Releases, logLine, type RunningRole } from './role.js';
 
 /**
- * The space for new objects grows to its full size (16 MB) at once. While it is
- * as small as V8 begins it, what a request needs for milliseconds is taken for
- * old, keeps what came after it, and so on: every request then cost half as
- * much again, for as long as the process ran.
+ * The space for new objects grows to its full size (16 MB) at once. Without it
+ * in about half of all runs much of what a request needs for milliseconds was
+ * taken for old, and every request cost half as much again, for as long as the
+ * process ran. Why was not found; most likely the space is too small at first.
  */
 const HEAP_FLAG = '--semi-space-growth-factor=16';
 
