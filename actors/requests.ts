@@ -256,3 +256,6 @@ export const previewSchemaFor = (body: unknown): z.ZodType<z.infer<typeof WORKER
 export const ALL_REQUESTS = { ...REQUESTS, ...READER_REQUESTS, ...WORKER_REQUESTS } as const;
 export type AnyVerb = keyof typeof ALL_REQUESTS;
 export const ALL_VERBS = Object.keys(ALL_REQUESTS) as AnyVerb[];
+
+/** Whether a verb, whoever answers it, changes nothing. */
+export const isRead = (verb: AnyVerb): boolean => READ_VERBS.has(verb as Verb) || !(verb in REQUESTS);

@@ -3,7 +3,7 @@ import { ErrorCode, NatsError, headers as natsHeaders, type MsgHdrs, type NatsCo
 import { JobError, type ErrorBody } from '../actors/errors.js';
 import type { HistoryEntry, Job, JobStatus } from '../actors/job.js';
 import { LIMITS } from '../actors/limits.js';
-import type { ALL_REQUESTS, AnyVerb } from '../actors/requests.js';
+import { isRead, type ALL_REQUESTS, type AnyVerb } from '../actors/requests.js';
 import type { z } from 'zod';
 import type { Answers } from './answers.js';
 import { DEFAULT_PREFIX, HEADERS, INBOX_PREFIX, subjectsOf, type Subjects } from './subjects.js';
@@ -177,18 +177,18 @@ function errorOf(data: Uint8Array, hdrs: MsgHdrs): JobError {
 const unavailable = (why: string, cause?: unknown) =>
   new JobError('unavailable', `${why} Nothing was done. Start the service ("npm start") or try again in a moment.`, {}, { cause });
 
+const whatNow = (verb: AnyVerb): string =>
+  isRead(verb)
+    ? 'it changes nothing, so ask again.'
+    : 'it may have been done or not. Look with "get" or repeat it with the same idempotency key.';
+
 function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
   const code = error instanceof NatsError ? error.code : '';
   switch (code as ErrorCode) {
     case ErrorCode.NoResponders:
       return unavailable(verb === 'preview' ? 'No worker with a preview answers on NATS.' : 'No job manager answers on NATS.', error);
     case ErrorCode.Timeout:
-      return new JobError(
-        'outcome_unknown',
-        `No answer to ${verb} came within ${timeoutMs} ms: it may have been done or not. Look with "get" or repeat it with the same idempotency key.`,
-        {},
-        { cause: error },
-      );
+      return new JobError('outcome_unknown', `No answer to ${verb} came within ${timeoutMs} ms: ${whatNow(verb)}`, {}, { cause: error });
     case ErrorCode.PermissionsViolation:
       return new JobError(
         'forbidden',
@@ -201,7 +201,7 @@ function explain(error: unknown, verb: AnyVerb, timeoutMs: number): JobError {
     case ErrorCode.Disconnect:
       return new JobError(
         'outcome_unknown',
-        `The connection to NATS broke while ${verb} was under way: it may have been done or not.`,
+        `The connection to NATS broke while ${verb} was under way: ${whatNow(verb)}`,
         {},
         { cause: error },
       );

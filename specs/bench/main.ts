@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { headers } from 'nats';
 import type { Answers } from '../../src/answers.js';
 import { readConfig } from '../../src/config.js';
 import { JobClient } from '../../src/job-client.js';
@@ -48,7 +47,7 @@ const echoed =
     nc.request(`tallyman.jobs.${verb}`, '{"type":"render","input":{"frame":1}}', { timeout: 30_000 });
 const inbox = new Inbox(nc, INBOX_PREFIX.client);
 const echoedToInbox: Send = () =>
-  inbox.request('tallyman.jobs.echo', Buffer.from('{"type":"render","input":{"frame":1}}'), { headers: headers(), timeoutMs: 30_000 });
+  inbox.request('tallyman.jobs.echo', Buffer.from('{"type":"render","input":{"frame":1}}'), { headers: undefined, timeoutMs: 30_000 });
 const asked =
   (make: MakeRequest): Send =>
   (index) =>

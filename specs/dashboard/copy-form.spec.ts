@@ -74,13 +74,14 @@ describe('The form of a new copy', () => {
     expect([await readdir(source), await readdir(destination)]).toEqual([[], ['a']]);
   });
 
-  it('takes a bandwidth limit and the other program', async () => {
+  it('takes a bandwidth limit, patience and the other program', async () => {
     const { page } = await filled('Limited', { source: { a: 'a' } });
     await page.getByRole('textbox', { name: 'Speed limit' }).fill('1,5');
+    await page.getByLabel('Wait while a disk').check();
     await page.getByLabel('Program').selectOption('rclone');
     await press('Copy');
     await statusOf('Limited').toContain('Completed');
     const { jobs } = await spec.service.client.list({ text: 'Limited' });
-    expect(jobs).toMatchObject([{ type: 'rclone', options: { bandwidthLimit: 1_500_000 } }]);
+    expect(jobs).toMatchObject([{ type: 'rclone', options: { bandwidthLimit: 1_500_000, whenAway: 'wait' } }]);
   });
 });

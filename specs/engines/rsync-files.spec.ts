@@ -160,6 +160,22 @@ describe('what rsync tells of files', () => {
     expect(failure.filesFailed).toBe(namesOf(run.files, 'failed').length);
   });
 
+  it('copies all else when a folder stands in the way of a file, and takes just that one again', async () => {
+    const { source, destination } = await sides();
+    for (const name of ['fine', 'sub/blo\ncked']) await writeOldFile(path.join(source, name), name);
+    await mkdir(path.join(destination, 'sub/blo\ncked/full'), { recursive: true });
+    const task = makeTask(`${source}/`, `${destination}/`);
+    const run = new Bench();
+    const failure = await failureOf(copy(engine, task, run));
+    expect(failure).toMatchObject({ code: 'destination_invalid', filesFailed: 1 });
+    expect([namesOf(run.files, 'transferred'), namesOf(run.files, 'failed')]).toEqual([['fine'], ['sub/blo\ncked']]);
+    await rm(path.join(destination, 'sub/blo\ncked'), { recursive: true });
+    const again = new Bench();
+    await copy(engine, { ...task, only: [Buffer.from('sub/blo\ncked')] }, again);
+    expect(namesOf(again.files, 'transferred')).toEqual(['sub/blo\ncked']);
+    expect(await listTree(destination)).toEqual(await listTree(source));
+  });
+
   it('does not call the rest done when it stopped early, or said something of no single file', async () => {
     const { source, destination } = await sides();
     const saying = async (line: string, code: number) => {

@@ -88,6 +88,22 @@ describe('answers come to those who asked', () => {
     await client.close();
   });
 
+  test('who gets none is told whether something may have been done', async () => {
+    const client = await JobClient.connect(nats.logins.client);
+    for (const verb of ['get', 'create']) manager.subscribe(`tallyman.jobs.${verb}`, { max: 1, callback: () => undefined });
+    await manager.flush();
+    const told = { code: 'outcome_unknown', executed: 'unknown' };
+    await expect(client.get('a', { timeoutMs: 1 })).rejects.toMatchObject({
+      ...told,
+      message: expect.stringMatching(/it changes nothing, so ask again\.$/) as unknown,
+    });
+    await expect(client.create({ type: 'render' }, { timeoutMs: 1 })).rejects.toMatchObject({
+      ...told,
+      message: expect.stringContaining('may have been done or not') as unknown,
+    });
+    await client.close();
+  });
+
   test('who waits when the connection is closed is told at once', async () => {
     const client = await JobClient.connect(nats.logins.client, { askTimeoutMs: 600_000 });
     const gathered = gather(1);

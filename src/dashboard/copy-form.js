@@ -152,6 +152,7 @@ function bodyOf(data) {
       excludes: lines('excludes'),
       verify: doing === 'move' ? 'checksum' : text('verify'),
       ...(text('bandwidthLimit') && { bandwidthLimit: Math.round(megabytes * MEGABYTE) }),
+      ...(data.get('whenAway') === 'wait' && { whenAway: 'wait' }),
       ...(doing === 'mirror' && { deleteExtraneous: true, maxDelete: Number(text('maxDelete')) }),
       ...(doing === 'move' && { deleteSource: { mode: 'per_file', confirmed: data.get('confirmed') === 'yes' } }),
     },

@@ -106,9 +106,11 @@ const FILE_ERROR = /^rsync: \[(\w+)\] ([^"]*)"(?:(\/.*)"|(.*)" \(in [^()"]+\))\)
 const SIDE_MISSING = /^(?:change_dir|link_stat) $/;
 /** Two names: the second is not needed. */
 const TWO_NAMES = /^(?:rename|copy|link|symlink) $/;
+/** A folder with something in it stands where a file has to go. */
+const IN_THE_WAY = /^could not make way for new [^:]+: (.+)$/s;
 const NOT_AS_SENT = /^ERROR: (.+) failed verification -- update (?:discarded|retained)\.$/s;
 const HARMLESS =
-  /^(?:rsync (?:error|warning): |\*\*\* Skipping any contents from this failed directory|WARNING: .+ failed verification -- update (?:discarded|retained) \(will try again\)\.$)/s;
+  /^(?:rsync (?:error|warning): |cannot delete non-empty directory: |\*\*\* Skipping any contents from this failed directory|WARNING: .+ failed verification -- update (?:discarded|retained) \(will try again\)\.$)/s;
 const VANISHED = /^file has vanished: "(.*)"$/s;
 
 /** One file that could not be read or written: its absolute path or, when `isRelative`, the name as rsync prints it. */
@@ -124,6 +126,9 @@ export function failedFileOf(line: string): FailedFile | null {
   const other = NOT_AS_SENT.exec(line)?.[1];
   if (other !== undefined)
     return { inSource: false, path: unescapeName(other), isRelative: true, why: 'It did not arrive as it was sent.' };
+  const blocked = IN_THE_WAY.exec(line)?.[1];
+  if (blocked !== undefined)
+    return { inSource: false, path: unescapeName(blocked), isRelative: true, why: 'A folder with something in it stands in its place.' };
   const match = FILE_ERROR.exec(line);
   if (!match) return null;
   const [, role = '', what = '', absolute, inModule = '', tail = ''] = match;

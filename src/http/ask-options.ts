@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { JobError } from '../../actors/errors.js';
 import { LIMITS } from '../../actors/limits.js';
 import { parseJson } from '../../actors/parse-request.js';
-import { READ_VERBS, REQUESTS, type AnyVerb, type Verb } from '../../actors/requests.js';
+import { isRead, type AnyVerb } from '../../actors/requests.js';
 import type { AskOptions } from '../job-client.js';
 
 /** Verbs whose answer may be waited for: their `waitMs` comes on top of the ask timeout. */
@@ -13,7 +13,7 @@ export function askOptionsOf(headers: IncomingHttpHeaders, verb: AnyVerb): AskOp
   const timeout = headers['ask-timeout-ms'];
   const key = headers['idempotency-key'];
   // A condition on a change; reading changes nothing.
-  const match = !(verb in REQUESTS) || READ_VERBS.has(verb as Verb) ? undefined : headers['if-match'];
+  const match = isRead(verb) ? undefined : headers['if-match'];
   const { traceparent } = headers;
   return {
     ...(timeout === undefined ? {} : { timeoutMs: timeoutOf(String(timeout)) }),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../../actors/errors.js';
 import { parseRequest } from '../../actors/parse-request.js';
-import { ALL_REQUESTS, ALL_VERBS, READ_VERBS, REQUESTS, type Verb } from '../../actors/requests.js';
+import { ALL_REQUESTS, ALL_VERBS, isRead, REQUESTS } from '../../actors/requests.js';
 import { ANSWERS } from './answer-schemas.js';
 import { etagOf, noneMatches } from './ask-options.js';
 import { askerOf, sendJson, sendMade, sendVersioned } from './asking.js';
@@ -208,7 +208,7 @@ export function jobRoutes(context: GatewayContext): Route[] {
   }));
 
   const verbs = ALL_VERBS.map((verb): Route => {
-    const reads = READ_VERBS.has(verb as Verb) || !(verb in REQUESTS);
+    const reads = isRead(verb);
     return {
       method: 'POST',
       path: `/v1/jobs/${verb}`,
