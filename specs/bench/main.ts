@@ -7,10 +7,8 @@ import { fileURLToPath } from 'node:url';
 import type { Answers } from '../../src/answers.js';
 import { readConfig } from '../../src/config.js';
 import { JobClient } from '../../src/job-client.js';
-import { connectNats } from '../../src/nats/connection.js';
-import { Inbox } from '../../src/nats/inbox.js';
+import { connectNats, type NatsLogin } from '../../src/nats/connection.js';
 import { startNatsServer } from '../../src/nats/embedded-server.js';
-import { INBOX_PREFIX } from '../../src/subjects.js';
 import { medianMs, rateOf, type MakeRequest, type Send } from './load.js';
 import { bytesPerJob } from './memory.js';
 import { processorTimeUs } from './processor-time.js';
@@ -30,8 +28,8 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const dataDir = await mkdtemp(path.join(tmpdir(), 'tallyman-bench-'));
 const config = readConfig({ ...process.env, TALLYMAN_DATA: dataDir });
 const server = await startNatsServer(config);
-const echo = fork(here('echo.js'), [JSON.stringify(server.logins.manager)]);
-await once(echo, 'message');
+const echo = await forked('echo.js', server.logins.manager);
+const echoed = { library: await echoClient('library'), inbox: await echoClient('inbox') };
 let manager = await startManager();
 const nc = await connectNats(server.logins.client, 'client');
 const client = new JobClient(nc);
@@ -41,13 +39,6 @@ const idAt = (index: number) => ids[index % ids.length] as string;
 const create: MakeRequest = (index) => ['create', `{"type":"render","input":{"frame":${index}}}`];
 const progress: MakeRequest = (index) => ['progress', `{"id":"${idAt(index)}","progress":{"bytesTransferred":${index}}}`];
 const get: MakeRequest = (index) => ['get', `{"id":"${idAt(index)}"}`];
-const echoed =
-  (verb: 'echo' | 'echo_job'): Send =>
-  () =>
-    nc.request(`tallyman.jobs.${verb}`, '{"type":"render","input":{"frame":1}}', { timeout: 30_000 });
-const inbox = new Inbox(nc, INBOX_PREFIX.client);
-const echoedToInbox: Send = () =>
-  inbox.request('tallyman.jobs.echo', Buffer.from('{"type":"render","input":{"frame":1}}'), { headers: undefined, timeoutMs: 30_000 });
 const asked =
   (make: MakeRequest): Send =>
   (index) =>
@@ -60,8 +51,6 @@ const updates: MakeRequest = (index) => [
 ];
 
 print('figure', 'value', 'echo', 'ratio', 'aim', 'client', 'server', 'manager');
-await rateOf(20_000, 256, echoed('echo')); // warms up
-await rateOf(20_000, 256, echoed('echo_job'));
 await rateOf(30_000, 256, asked(create));
 await learnIds();
 for (const [inFlight, aim] of [
@@ -70,12 +59,12 @@ for (const [inFlight, aim] of [
   [1, null],
 ] as const) {
   const requests = inFlight === 1 ? 3_000 : 40_000;
-  const limit = await measured(`echo, ${inFlight} in flight`, requests, inFlight, echoed('echo'), echo.pid);
-  await measured(`echo answered with a job's size, ${inFlight}`, requests, inFlight, echoed('echo_job'), echo.pid, limit);
-  await measured(`echo heard in JobClient's inbox, ${inFlight}`, requests, inFlight, echoedToInbox, echo.pid, limit);
-  await measured(`create, ${inFlight} in flight`, requests, inFlight, asked(create), manager.pid, limit, aim);
-  await measured(`progress, ${inFlight} in flight`, requests, inFlight, asked(progress), manager.pid, limit, aim);
-  await measured(`get, ${inFlight} in flight`, requests, inFlight, asked(get), manager.pid, limit, inFlight === 256 ? 0.7 : null);
+  const load = { requests, inFlight };
+  const limit = await measured(`echo, ${inFlight} in flight`, load, echoed.library, echo);
+  await measured('  as JobClient hears its answers', load, echoed.inbox, echo, limit);
+  await measured(`create, ${inFlight} in flight`, load, byClient(create), manager, limit, aim);
+  await measured(`progress, ${inFlight} in flight`, load, byClient(progress), manager, limit, aim);
+  await measured(`get, ${inFlight} in flight`, load, byClient(get), manager, limit, inFlight === 256 ? 0.7 : null);
 }
 const rest = JOBS - (await total());
 if (rest > 0) await rateOf(rest, 256, asked(create));
@@ -96,24 +85,54 @@ print('memory of a job that nobody has read', `${Math.round(bytesPerJob(JOBS))} 
 
 await nc.close();
 await stop(manager);
-echo.kill();
+for (const child of [echo, echoed.library, echoed.inbox]) child.kill();
 await server.stop();
 await rm(dataDir, { recursive: true });
+
+/** Asks at a load and answers the rate. */
+interface Asker {
+  pid: number | undefined;
+  rate(load: Load): Promise<number>;
+}
+interface Load {
+  requests: number;
+  inFlight: number;
+}
+
+function byClient(make: MakeRequest): Asker {
+  return { pid: process.pid, rate: ({ requests, inFlight }) => rateOf(requests, inFlight, asked(make)) };
+}
+
+async function echoClient(how: 'library' | 'inbox'): Promise<Asker & { kill(): void }> {
+  const child = await forked('echo-client.js', server.logins.client, how);
+  const rate = async (load: Load) => {
+    const answered = once(child, 'message') as Promise<[number]>;
+    child.send(load);
+    return (await answered)[0];
+  };
+  return { pid: child.pid, rate, kill: () => child.kill() };
+}
+
+/** Resolves when it is ready. */
+async function forked(file: string, login: NatsLogin, ...args: string[]): Promise<ChildProcess> {
+  const child = fork(here(file), [JSON.stringify(login), ...args]);
+  await once(child, 'message');
+  return child;
+}
 
 /** Prints one line, and answers the rate. */
 async function measured(
   name: string,
-  requests: number,
-  inFlight: number,
-  send: Send,
-  answering: number | undefined,
+  load: Load,
+  asking: Asker,
+  answering: ChildProcess,
   limit?: number,
   aim: number | null = null,
 ): Promise<number> {
-  const times = () => [process.pid, server.pid, answering].map(processorTimeUs);
+  const times = () => [asking.pid, server.pid, answering.pid].map(processorTimeUs);
   const before = times();
-  const rate = await rateOf(requests, inFlight, send);
-  const us = times().map((after, index) => `${((after - (before[index] as number)) / requests).toFixed(1)} µs`);
+  const rate = await asking.rate(load);
+  const us = times().map((after, index) => `${((after - (before[index] as number)) / load.requests).toFixed(1)} µs`);
   const ratio = limit === undefined ? ['', ''] : [`${Math.round(limit)}/s`, (rate / limit).toFixed(2)];
   print(name, `${Math.round(rate)}/s`, ...(ratio as [string, string]), aim === null ? '' : aim.toFixed(2), ...us);
   return rate;
