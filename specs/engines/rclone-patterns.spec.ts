@@ -75,3 +75,15 @@ it('patterns with a single file are refused, since rclone would copy it anyway',
   const task = makeTask(`${folder}/file`, `${folder}/copy`, { excludes: ['file'] });
   expect(await failureOf(rclone.count(task, new Bench()))).toMatchObject({ code: 'pattern_not_supported', retriable: false });
 });
+
+it.each(['a[', '[z-a]'])('the pattern %s, which is none, is named as the cause, with what to do', async (pattern) => {
+  const folder = await newFolder();
+  await writeOldFile(path.join(folder, 'source', 'file'), 'content');
+  const failure = await failureOf(rclone.count(makeTask(`${folder}/source/`, `${folder}/copy/`, { excludes: [pattern] }), new Bench()));
+  expect(failure).toMatchObject({
+    code: 'pattern_not_supported',
+    retriable: false,
+    advice: expect.stringContaining('options.excludes') as unknown,
+  });
+  expect(failure.message).toContain(pattern);
+});

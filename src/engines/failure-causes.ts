@@ -47,6 +47,10 @@ const CAUSES = {
     'More would have been deleted than options.maxDelete allows. Look at a preview of the job; raise maxDelete if all of that may go.',
   ],
   interrupted: [true, 'Something outside of the service ended the program. The job is tried again by itself.'],
+  pattern_not_supported: [
+    false,
+    'Correct the pattern in options.includes or options.excludes: close every "[", and write a range as "[a-z]".',
+  ],
   engine_unsuitable: [false, 'Run "tallyman doctor": this version of the program does not understand what it was asked for.'],
   engine_error: [false, 'Read the log of the job for what the program said.'],
 } as const satisfies Record<string, readonly [retriable: boolean, advice: string]>;

@@ -29,6 +29,7 @@ const BY_TEXT: readonly (readonly [RegExp, CauseCode])[] = [
   [/is a file not a directory|is a directory not a file|: not a directory$|: is a directory$|: file exists$/, 'destination_invalid'],
   [/directory not found$|object not found$/, 'source_missing'],
   [/: no such file or directory$/, 'destination_missing'],
+  [/^Failed to load filters: /, 'pattern_not_supported'],
   [/^(?:Fatal error: |Error: )?unknown (?:shorthand )?(?:flag|command)/, 'engine_unsuitable'],
 ];
 
