@@ -1,3 +1,6 @@
+import fc from 'fast-check';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
@@ -39,6 +42,8 @@ const PATTERNS: readonly (readonly [includes: string[], excludes: string[]])[] =
   [[], ['er/*.tmp']],
   [[], ['/deep/**/x.tmp']],
   [[], ['deep/***']],
+  [[], ['deep/er/*']],
+  [[], ['cache/**']],
   [[], ['*']],
   [[], ['*/']],
   [[], ['{a}', '[[]b]', 'back\\slash', '+ plus', '!x', '- !', '#']],
@@ -87,3 +92,44 @@ it.each(['a[', '[z-a]'])('the pattern %s, which is none, is named as the cause, 
   });
   expect(failure.message).toContain(pattern);
 });
+
+it('patterns mean the same to both, whatever they are', async () => {
+  const name = fc.constantFrom('a', 'b', 'ab', 'a b', '{a}', '[x]', '-a');
+  const file = fc.tuple(name, fc.constantFrom('', '.jpg', '.tmp')).map((parts) => parts.join(''));
+  const path_ = fc
+    .tuple(fc.array(name, { maxLength: 2 }), file)
+    .map(([folders, last]) => [...folders.map((folder) => `${folder}.d`), last].join('/'));
+  const word = fc.constantFrom('a', 'b', 'ab', '?', '*', 'a*', '*b', '[ab]', '[!a]', '{a}', '**');
+  const pattern = fc
+    .tuple(
+      fc.constantFrom('', '/'),
+      fc.array(
+        word.map((text) => `${text}.d`),
+        { maxLength: 2 },
+      ),
+      word,
+      fc.constantFrom('', '.jpg', '.tmp', '.d/', '.d/***'),
+    )
+    .map(([root, folders, last, end]) => root + [...folders, last + end].join('/'));
+  const include = fc.tuple(word, fc.constantFrom('.jpg', '.tmp')).map((parts) => parts.join(''));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(path_, { minLength: 1, maxLength: 8 }),
+      fc.array(pattern, { maxLength: 3 }),
+      fc.array(include, { maxLength: 2 }),
+      async (files, excludes, includes) => {
+        const folder = await mkdtemp(path.join(tmpdir(), 'tallyman-spec-'));
+        try {
+          for (const each of files) await writeOldFile(path.join(folder, 'source', each), each);
+          for (const engine of [rsync, rclone])
+            await copy(engine, makeTask(`${folder}/source/`, `${folder}/${engine.type}/`, { includes, excludes }));
+          const filesOf = async (side: string) => (await listTree(path.join(folder, side))).filter((line) => !line.endsWith(' folder'));
+          expect(await filesOf('rclone')).toEqual(await filesOf('rsync'));
+        } finally {
+          await rm(folder, { recursive: true });
+        }
+      },
+    ),
+    { numRuns: 20 },
+  );
+}, 120_000);

@@ -27,7 +27,8 @@ export function filterRules(includes: readonly string[], excludes: readonly stri
   return [...contents, ...files('+', includes), ...files('-', excludes)];
 }
 
-const isOfFolders = (pattern: string): boolean => /\/\**$/.test(pattern);
+/** `cache/` and `cache/***`; `cache/*` is of what is in it. */
+const isOfFolders = (pattern: string): boolean => /\/(?:\*{3})?$/.test(pattern);
 
 /** `{}` mean something to rclone only; a backslash escapes only where rsync sees a wildcard; `***` is not known to rclone. */
 function globOf(pattern: string): string {
