@@ -17,7 +17,8 @@ export default defineConfig({
     include: ['specs/**/*.spec.ts'],
     reporters: ['default', count],
     pool: 'forks',
-    maxWorkers: 2,
+    // Many specs wait for programs, leases and limits: one more than there are processors on a small machine.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 10_000 } },
