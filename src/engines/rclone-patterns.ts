@@ -24,15 +24,19 @@ export function filterRules(includes: readonly string[], excludes: readonly stri
   const contents = entersAll ? [] : excludes.map((pattern) => `- ${globOf(pattern)}/**`);
   const files = (sign: string, patterns: readonly string[]) =>
     patterns.filter((pattern) => !isOfFolders(pattern)).map((pattern) => `${sign} ${globOf(pattern)}`);
-  return [...contents, ...files('+', includes), ...files('-', excludes)];
+  return [...contents, ...files('+', includes), ...files('-', excludes.map(withContents))];
 }
 
 /** `cache/` and `cache/***`; `cache/*` is of what is in it. */
 const isOfFolders = (pattern: string): boolean => /\/(?:\*{3})?$/.test(pattern);
 
+/** `cache/***` is of the folder and of all that is in it: where the folder is entered all the same, the rest holds. */
+const withContents = (pattern: string): string => pattern.replace(/\/\*{3}$/, '/**');
+
 /** `{}` mean something to rclone only; a backslash escapes only where rsync sees a wildcard; `***` is not known to rclone. */
 function globOf(pattern: string): string {
-  const plain = pattern.replace(/\/(?:\*{3})?$/, '');
+  // "In any folder" is what a pattern without a slash at its beginning says anyway; rclone would not take it for the top one.
+  const plain = pattern.replace(/\/(?:\*{3})?$/, '').replace(/^(?:\*{2,}\/)+/, '');
   const escaped = /[*?[]/.test(plain) ? plain.replace(/\[!/g, '[^') : plain.replaceAll('\\', '\\\\');
   return escaped.replace(/[{}]/g, '\\$&').replace(/\*{3,}/g, '**');
 }
