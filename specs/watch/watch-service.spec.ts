@@ -55,7 +55,8 @@ test('watchers end with what list says, through restarts of the manager and of n
   await work(2);
   await service.nats.kill();
   await service.nats.restart();
-  await vi.waitFor(() => client.list(), { timeout: 20_000, interval: 100 });
+  // Reads are served again before the connection that writes the journal is back; until then a change may end unknown.
+  await vi.waitFor(() => client.ask('update', { id: first.id, priority: 2 }), { timeout: 30_000, interval: 100 });
   await work(3);
   await client.command('cancel', first.id);
 
