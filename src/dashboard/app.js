@@ -7,7 +7,7 @@ import { visible } from './format.js';
 import { JobList } from './job-list.js';
 import { Panel } from './panel.js';
 import { Rows } from './rows.js';
-import { Rpc } from './rpc.js';
+import { Rpc, messageOf } from './rpc.js';
 import { ScheduleForm } from './schedule-form.js';
 import { SchedulesView } from './schedules-view.js';
 import { COMMANDS, news } from './words.js';
@@ -151,6 +151,3 @@ function showConnection(state, text) {
   setText(byId('connection-text'), text);
   setHidden(byId('connect-now'), rpc.isOpen);
 }
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));

@@ -1,7 +1,6 @@
 import { byId, setText } from './dom.js';
-import { rate } from './format.js';
-
-const MEGABYTE = 1_000_000;
+import { bytesOfMegabytes, rate } from './format.js';
+import { messageOf } from './rpc.js';
 
 /** The dialog with the bandwidth limit of all transfers together. */
 export class BandwidthForm {
@@ -18,8 +17,8 @@ export class BandwidthForm {
     byId('bandwidth-settings').addEventListener('click', () => this.#set(null));
     byId('bandwidth-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const megabytes = Number(this.#input.value.trim().replace(',', '.'));
-      if (megabytes > 0) void this.#set(Math.round(megabytes * MEGABYTE));
+      const limit = bytesOfMegabytes(this.#input.value);
+      if (limit > 0) void this.#set(limit);
       else setText(byId('bandwidth-error'), 'Give a number of megabytes a second, as 2.5, or press No limit.');
     });
   }
@@ -40,7 +39,7 @@ export class BandwidthForm {
     try {
       setText(byId('bandwidth-now'), words(await this.#rpc.ask(method, params)));
     } catch (error) {
-      setText(byId('bandwidth-error'), error instanceof Error ? error.message : String(error));
+      setText(byId('bandwidth-error'), messageOf(error));
     }
   }
 }

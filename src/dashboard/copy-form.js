@@ -1,8 +1,8 @@
-import { byId, setHidden, setText } from './dom.js';
+import { byId, setText, showOnly } from './dom.js';
+import { bytesOfMegabytes } from './format.js';
 import { PreviewView } from './preview-view.js';
 
 const PREVIEW_TIMEOUT_MS = 70_000;
-const MEGABYTE = 1_000_000;
 
 /** @typedef {import('./rpc.js').RpcError} RpcError */
 
@@ -37,9 +37,7 @@ export class CopyForm {
   /** Shows what goes with the chosen kind of transfer, and no preview of another one. */
   #showChoice() {
     const doing = String(new FormData(this.#form).get('doing'));
-    for (const part of this.#form.querySelectorAll('[data-of]')) {
-      setHidden(/** @type {HTMLElement} */ (part), !part.getAttribute('data-of')?.split(' ').includes(doing));
-    }
+    showOnly(this.#form, doing);
     setText(byId('copy-submit'), `${doing.charAt(0).toUpperCase()}${doing.slice(1)}`);
     if (this.#previewed.text !== JSON.stringify(this.#body())) this.#view.hide();
   }
@@ -141,7 +139,6 @@ function bodyOf(data) {
       .split(/\r?\n/)
       .filter((line) => line.trim() !== '');
   const doing = text('doing');
-  const megabytes = Number(text('bandwidthLimit').replace(',', '.'));
   return {
     type: text('type'),
     ...(text('name') ? { name: text('name') } : {}),
@@ -151,7 +148,7 @@ function bodyOf(data) {
     options: {
       excludes: lines('excludes'),
       verify: doing === 'move' ? 'checksum' : text('verify'),
-      ...(text('bandwidthLimit') && { bandwidthLimit: Math.round(megabytes * MEGABYTE) }),
+      ...(text('bandwidthLimit') && { bandwidthLimit: bytesOfMegabytes(text('bandwidthLimit')) }),
       ...(data.get('whenAway') === 'wait' && { whenAway: 'wait' }),
       ...(doing === 'mirror' && { deleteExtraneous: true, maxDelete: Number(text('maxDelete')) }),
       ...(doing === 'move' && { deleteSource: { mode: 'per_file', confirmed: data.get('confirmed') === 'yes' } }),

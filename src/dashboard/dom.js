@@ -45,3 +45,10 @@ export function setText(node, text) {
 export function setHidden(node, hidden) {
   if (node.hidden !== hidden) node.hidden = hidden;
 }
+
+/** Of the parts marked with `data-of` shows those that go with `word`. @param {ParentNode} root @param {string} word */
+export function showOnly(root, word) {
+  for (const part of root.querySelectorAll('[data-of]')) {
+    setHidden(/** @type {HTMLElement} */ (part), !part.getAttribute('data-of')?.split(' ').includes(word));
+  }
+}

@@ -1,5 +1,6 @@
 import { byId, make, setHidden, setText } from './dom.js';
 import { bytes, count, visible } from './format.js';
+import { messageOf } from './rpc.js';
 
 const FILES_PER_ASK = 200;
 
@@ -111,6 +112,3 @@ function fileItem(file) {
   );
   return item;
 }
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));

@@ -27,6 +27,14 @@ export const rate = (bytesPerSecond) => `${bytes(Math.round(bytesPerSecond))}/s`
 /** @param {number} value */
 export const count = (value) => value.toLocaleString('en');
 
+/** `1 file`, `1,203 files`. @param {number} value @param {string} word */
+export const plural = (value, word) => `${count(value)} ${word}${value === 1 ? '' : 's'}`;
+
+const MEGABYTE = 1_000_000;
+
+/** Bytes of a number of megabytes that somebody typed, with a point or a comma; `NaN` when it is none. @param {string} text */
+export const bytesOfMegabytes = (text) => Math.round(Number(text.trim().replace(',', '.')) * MEGABYTE);
+
 /** `1 m 20 s`: the two greatest units. @param {number} seconds */
 export function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));

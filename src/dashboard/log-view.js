@@ -1,5 +1,6 @@
 import { byId, make, setText } from './dom.js';
 import { moment, visible } from './format.js';
+import { messageOf } from './rpc.js';
 
 const LINES_PER_ASK = 1000;
 const LINES_KEPT = 1000;
@@ -58,7 +59,7 @@ export class LogView {
         this.#append(lines);
       } catch (error) {
         if (following !== this.#following) return;
-        setText(byId('log-note'), `The log cannot be read now: ${error instanceof Error ? error.message : String(error)}`);
+        setText(byId('log-note'), `The log cannot be read now: ${messageOf(error)}`);
         await new Promise((resolve) => setTimeout(resolve, 2000));
       }
     }

@@ -1,5 +1,5 @@
 import { byId, make, setHidden, setText } from './dom.js';
-import { bytes, count, visible } from './format.js';
+import { bytes, count, plural, visible } from './format.js';
 
 const NAMES_SHOWN = 200;
 
@@ -57,9 +57,6 @@ function amount({ files, folders, bytes: size }, word) {
   const what = [files > 0 ? plural(files, 'file') : '', folders > 0 ? plural(folders, 'folder') : ''].filter(Boolean).join(' and ');
   return `${what} ${word}${size ? ` (${bytes(size)})` : ''}`;
 }
-
-/** @param {number} number @param {string} word */
-const plural = (number, word) => `${count(number)} ${word}${number === 1 ? '' : 's'}`;
 
 /** @param {Preview} preview */
 function warnings({ findings, unusedPatterns }) {

@@ -136,6 +136,9 @@ export class Rpc {
   }
 }
 
+/** What went wrong, in words. @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /** A refused WebSocket does not tell the page why; a plain request does. */
 async function wasRefused() {
   try {

@@ -1,5 +1,6 @@
-import { byId, setHidden, setText } from './dom.js';
+import { byId, setHidden, setText, showOnly } from './dom.js';
 import { visible } from './format.js';
+import { messageOf } from './rpc.js';
 import { deletionOf } from './words.js';
 
 /** @typedef {import('../../actors/job.js').Job} Job */
@@ -44,10 +45,7 @@ export class ScheduleForm {
   }
 
   #showChoice() {
-    const often = this.#field('often').value;
-    for (const part of this.#form.querySelectorAll('[data-of]')) {
-      setHidden(/** @type {HTMLElement} */ (part), !part.getAttribute('data-of')?.split(' ').includes(often));
-    }
+    showOnly(this.#form, this.#field('often').value);
     setHidden(byId('schedule-deletes'), this.#job === null || deletionOf(this.#job) === null);
   }
 
@@ -80,7 +78,7 @@ export class ScheduleForm {
       this.#dialog.close();
       this.#onMade();
     } catch (error) {
-      setText(byId('schedule-error'), visible(error instanceof Error ? error.message : String(error)));
+      setText(byId('schedule-error'), visible(messageOf(error)));
     }
   }
 

@@ -2,6 +2,7 @@ import { notice } from './announcer.js';
 import { confirmed } from './confirm.js';
 import { byId, make, setHidden, setText } from './dom.js';
 import { moment, visible } from './format.js';
+import { messageOf } from './rpc.js';
 
 const AGAIN_MS = 10_000;
 const SCHEDULES_SHOWN = 1000;
@@ -116,6 +117,3 @@ function facts({ cron, timeZone, enabled, nextAt, lastAt, runs, lastSkip, job })
     ...(lastSkip ? [`Did not run at ${moment(lastSkip.at)}: ${visible(lastSkip.why)}`] : []),
   ];
 }
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));

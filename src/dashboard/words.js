@@ -1,4 +1,4 @@
-import { bytes, count, duration, moment, rate, visible } from './format.js';
+import { bytes, count, duration, moment, plural, rate, visible } from './format.js';
 
 /** What the page says about a job: pure functions from a job to words. */
 
@@ -165,7 +165,7 @@ function proof(job) {
 /** What is deleted in the source. @param {Job} job */
 function gone({ deletion }) {
   if (!deletion || deletion.filesDeleted === 0) return '';
-  return `${deletion.filesDeleted === 1 ? '1 file' : `${count(deletion.filesDeleted)} files`} deleted in the source`;
+  return `${plural(deletion.filesDeleted, 'file')} deleted in the source`;
 }
 
 /** Why files were kept in a source that was to be deleted. @param {Job} job */

@@ -1,4 +1,5 @@
 import { remoteOf } from '../../actors/paths.js';
+import { latin1 } from './byte-path.js';
 import type { Run, TransferTask } from './engine.js';
 import { dryRunArgs, listArgs } from './rclone-args.js';
 import { RcloneNames, realName } from './rclone-names.js';
@@ -68,8 +69,6 @@ async function extraneous(text: string, there: RcloneNames, source: RcloneNames)
 }
 
 export const namesOf = (place: string, list: () => Promise<string[]>): RcloneNames => new RcloneNames(remoteOf(place) ? null : place, list);
-
-const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 
 /** A dry run tells of empty folders alone: those that files need are told by the files. */
 function madeFolders(files: string[], folders: string[], there: ReadonlySet<string>): string[] {

@@ -1,10 +1,9 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { hostOf } from '../../actors/host-place.js';
+import { latin1 } from './byte-path.js';
 import type { TransferTask } from './engine.js';
 
-/** rsync's names are bytes. They are carried as latin1 text, a character for each byte. */
-const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 /** The program at the other end names files by their paths there. */
 const pathThere = (place: string): string => hostOf(place)?.path ?? place;
 const trimmed = (folder: string): string => path.normalize(folder).replace(/(.)\/$/, '$1');

@@ -3,6 +3,7 @@ import { lstat, opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { askedMetadata } from '../../actors/metadata.js';
+import { within } from './byte-path.js';
 import type { Counted, TransferTask } from './engine.js';
 import { PARTIAL_DIR } from './rsync-args.js';
 
@@ -112,5 +113,3 @@ function add(sum: { files: number; bytes: number }, { size }: BigIntStats): void
   sum.files++;
   sum.bytes += Number(size);
 }
-
-const within = (folder: Buffer, name: Buffer): Buffer => Buffer.concat([folder, Buffer.from('/'), name]);

@@ -3,6 +3,7 @@ import { lstat, mkdir, opendir, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { isRemote } from '../../actors/paths.js';
 import { showPath } from '../show-path.js';
+import { latin1 } from './byte-path.js';
 import { EngineStopped, type Run, type TransferTask } from './engine.js';
 import { PARTIAL_DIR } from './rsync-args.js';
 import { isFolder } from './rsync-names.js';
@@ -88,7 +89,6 @@ async function* temporariesIn(root: string, sourceRoot: string, signal: AbortSig
   }
 }
 
-const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 const bytes = (file: string): Buffer => Buffer.from(file, 'latin1');
 const at = (folder: string, name: string): string => (folder.endsWith('/') ? folder + name : `${folder}/${name}`);
 const statOf = (file: string): Promise<BigIntStats | null> => lstat(bytes(file), { bigint: true }).catch(() => null);

@@ -1,5 +1,6 @@
 import { lstat, mkdir, opendir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { within } from './byte-path.js';
 import { EngineFailed } from './engine.js';
 import { CAUSE_OF_ERRNO, FailureCauses } from './failure-causes.js';
 
@@ -86,8 +87,6 @@ async function moveInto(from: Buffer, to: Buffer, beforeMs: number, onMoved?: (f
     }
   }
 }
-
-const within = (folder: Buffer, name: Buffer): Buffer => Buffer.concat([folder, Buffer.from('/'), name]);
 
 /** A link is no folder here, even one to a folder: it may lead anywhere. */
 async function makeFolder(folder: Buffer): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { bandwidthSchema } from '../../actors/bandwidth.js';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../actors/errors.js';
 import { FILE_OUTCOMES, JOB_STATUSES, WANTED, fileCountsSchema, historyEntrySchema, jobSchema } from '../../actors/job.js';
+import { LIMITS } from '../../actors/limits.js';
 import { reasonSchema } from '../../actors/reasons.js';
 import { scheduleAnswerSchema, scheduleSchema } from '../../actors/schedule.js';
 import type { AnyVerb } from '../../actors/requests.js';
@@ -133,7 +134,9 @@ export const ANSWERS = {
     jobs: z.array(jobSchema),
     deleted: z.array(z.string()),
     reset: z.boolean(),
-    total: count.optional().describe('with reset: how many jobs there are; of more than 10 000 the oldest are left out of jobs'),
+    total: count
+      .optional()
+      .describe(`with reset: how many jobs there are; of more than ${LIMITS.watchSnapshotJobs} the oldest are left out of jobs`),
   }),
   logs: z.object({ lines: z.array(logLineSchema), last: count }),
   files: z.object({

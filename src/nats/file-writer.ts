@@ -128,8 +128,12 @@ export class FileWriter implements FileSink {
 
   /** What is sent at once: of a kind only one, so that its order stays when one is sent again. */
   #next(): Message[] {
-    const again = this.#queue.findIndex(({ subject }, index) => this.#queue.findIndex((other) => other.subject === subject) < index);
-    return again === -1 ? [...this.#queue] : this.#queue.slice(0, again);
+    const some = new Map<string, Message>();
+    for (const message of this.#queue) {
+      if (some.has(message.subject)) break;
+      some.set(message.subject, message);
+    }
+    return [...some.values()];
   }
 }
 
