@@ -58,10 +58,11 @@ function firstOf(hours: Hours, from: number, to: number): number {
   return high;
 }
 
-/** The moment at which the clocks of the zone show what UTC clocks show at `asUtcMs`. */
+/** The moment at which the clocks of the zone show what UTC clocks show at `asUtcMs`; where they jump over that, one after the jump. */
 function instantOf(timeZone: string, asUtcMs: number): number {
   const guess = asUtcMs - (localTime(timeZone, asUtcMs).asUtcMs - asUtcMs);
-  return asUtcMs - (localTime(timeZone, guess).asUtcMs - guess);
+  const at = asUtcMs - (localTime(timeZone, guess).asUtcMs - guess);
+  return localTime(timeZone, at).asUtcMs === asUtcMs ? at : Math.max(at, guess);
 }
 
 export function localTime(timeZone: string, ms: number): { day: number; minute: number; asUtcMs: number } {

@@ -40,6 +40,12 @@ describe('hours', () => {
     expect(next(hours('02:30', '12:00', 'Europe/Berlin'), '2026-03-28T23:00:00Z')).toBe('2026-03-29T01:00Z');
   });
 
+  test('begin when the clocks jump over their begin, also on the only day of the week', () => {
+    const sunday = hours('02:00', '00:00', 'America/St_Johns', ['sun']);
+    expect(next(sunday, '2026-03-02T12:00:00Z')).toBe('2026-03-08T05:30Z');
+    expect(next(hours('02:30', '00:00', 'America/St_Johns', ['sun']), '2026-03-02T12:00:00Z')).toBe('2026-03-08T05:30Z');
+  });
+
   test.each([
     [{ from: '24:00', to: '06:00', timeZone: 'UTC' }],
     [{ from: '22:00', to: '6:00', timeZone: 'UTC' }],
