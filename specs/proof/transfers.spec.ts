@@ -309,8 +309,17 @@ class Proof {
   }
 
   #checkFailed({ status, error }: Job, wrong: string[]): void {
+    if (status === 'failed' && error?.code === 'pattern_not_supported' && this.#hasFolderOfBothPatterns()) return;
     const causes = ['verification_failed', 'source_changed', 'delete_limit', 'preview_stale', 'source_empty', 'interrupted', 'destination_invalid', 'permission_denied', 'source_smaller']; // prettier-ignore
     if (status !== 'failed' || !causes.includes(error?.code ?? '')) wrong.push('it did not complete');
+  }
+
+  /** rsync enters it, rclone cannot. */
+  #hasFolderOfBothPatterns(): boolean {
+    const { options: chosen, plan } = this.#case;
+    const fit = (name: string) => chosen.patterns.filter(({ matches }) => matches(name, true) !== null).length > 1;
+    const folders = plan.flatMap(({ path: name, kind }) => (kind === 'folder' ? name.split('/') : name.split('/').slice(0, -1)));
+    return chosen.type === 'rclone' && folders.some(fit);
   }
 
   /** What stood in the destination, and the source does not have, stays; a mirror puts it into its trash or counts it. */

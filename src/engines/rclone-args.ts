@@ -68,6 +68,17 @@ export const listArgs = (task: TransferTask, sides: Sides, place: string, what: 
   place,
 ];
 
+/** Every folder of a place that rclone enters under these rules. */
+export const listFoldersArgs = (place: string, rules: string[]): string[] => [
+  'lsf',
+  '--recursive',
+  '--dirs-only',
+  ...COMMON,
+  ...filters(rules),
+  '--',
+  place,
+];
+
 /** Those of the given files that are there. */
 export const listTheseArgs = (place: string): string[] => [
   'lsf',
@@ -135,14 +146,10 @@ export const hashArgs = (algorithm: string, place: string): string[] => ['hashsu
 /**
  * Links are copied as links; on a remote they are files `<name>.rclonelink`. Such
  * files of a remote stay files: as links they could lead a copy out of its
- * destination. What the patterns leave out, and what a killed attempt left in a folder that is now a source. */
+ * destination. */
 function selection({ options }: TransferTask, { isFile, source }: Sides): string[] {
-  const { includes, excludes } = options;
-  if (!isFile) {
-    const rules = [`- ${STAGING_PREFIX}*/**`, ...filterRules(includes, excludes)];
-    return [...links(source), ...rules.map((rule) => `--filter=${rule}`)];
-  }
-  if (includes.length + excludes.length === 0) return [];
+  if (!isFile) return [...links(source), ...filters(filterRules(options))];
+  if (options.includes.length + options.excludes.length === 0) return [];
   throw new EngineFailed({
     code: 'pattern_not_supported',
     message: `The source ${source} is one file: rclone takes no patterns with it.`,
@@ -151,6 +158,9 @@ function selection({ options }: TransferTask, { isFile, source }: Sides): string
     advice: 'Leave the includes and excludes out, or give the folder of the file as source.',
   });
 }
+
+/** What a killed attempt left in a folder that is now a source is none of it. */
+const filters = (rules: string[]): string[] => [`- ${STAGING_PREFIX}*/**`, ...rules].map((rule) => `--filter=${rule}`);
 
 const links = (place: string): string[] => (remoteOf(place) ? [] : ['--links']);
 

@@ -1,5 +1,6 @@
 import type { Verification } from '../../actors/job.js';
 import { remoteOf } from '../../actors/paths.js';
+import { showPath } from '../show-path.js';
 import { BoundedRun } from './bounded-run.js';
 import {
   EngineFailed,
@@ -12,13 +13,14 @@ import {
   type TransferTask,
   type Transferred,
 } from './engine.js';
-import { checkArgs, copyArgs, hashArgs, isMirror, listArgs, listTheseArgs, sizeArgs } from './rclone-args.js';
+import { checkArgs, copyArgs, hashArgs, isMirror, listArgs, listFoldersArgs, listTheseArgs, sizeArgs } from './rclone-args.js';
 import { arrivalOf, type Arrival } from './rclone-arrival.js';
 import { dryRun, namesOf } from './rclone-changes.js';
 import { CheckReport } from './rclone-check.js';
 import { RcloneFiles, entryOf } from './rclone-files.js';
 import { deleteExtraneous } from './rclone-mirror.js';
 import { listOf, realName } from './rclone-names.js';
+import { folderRules, unclearFolder } from './rclone-patterns.js';
 import { RcloneProgram, mustBeZero, notSaid, requireStats, type Outcome, type RcloneOptions } from './rclone-program.js';
 import { RcloneProgress } from './rclone-progress.js';
 import { RcloneRemotes } from './rclone-remotes.js';
@@ -53,6 +55,7 @@ class RcloneEngine implements Engine {
 
   async count(task: TransferTask, run: Run): Promise<Counted> {
     const sides = await this.#sidesOf(task, run);
+    await this.#refuseUnclear(task, sides, run);
     const arrival = await this.#arrivalOf(sides, task, run);
     const outcome = await this.#program.run(copyArgs(task, sides, arrival, true), task, run, {
       stdin: await this.#theseOf(task, sides),
@@ -72,6 +75,7 @@ class RcloneEngine implements Engine {
 
   async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
     const sides = await this.#sidesOf(task, run);
+    await this.#refuseUnclear(task, sides, run);
     const { lines, outcome } = await dryRun(task, sides, run, this.#program);
     const { exit, errors } = outcome;
     const failure = exit.code === 0 ? null : errors.failure(exit);
@@ -175,6 +179,16 @@ class RcloneEngine implements Engine {
       if (error instanceof EngineStopped) await arrival.whole();
       throw error;
     }
+  }
+
+  /** Rejects when rsync would enter a folder that rclone does not. */
+  async #refuseUnclear(task: TransferTask, { isFile, source }: Sides, run: Run): Promise<void> {
+    const rules = isFile || task.only ? null : folderRules(task.options);
+    if (!rules) return;
+    const foldersUnder = (which: string[]) => this.#program.list(listFoldersArgs(source, which), task, run);
+    const entered = new Set(await foldersUnder(rules.entered));
+    const left = (await foldersUnder(rules.toEnter)).find((folder) => !entered.has(folder));
+    if (left !== undefined) throw unclearFolder(showPath(realName(left)));
   }
 
   async #notThere(task: TransferTask, sides: Sides, files: RcloneFiles, run: Run): Promise<string[]> {
