@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 async function startOne(): Promise<RunningManager> {
-  const journal = await JetStreamJournal.open({ nc, prefix: config.prefix, appendTimeoutMs: 500 });
+  const journal = await JetStreamJournal.open({ nc, prefix: config.prefix, timeoutMs: 500 });
   return await startManager({ config, nc, journal });
 }
 

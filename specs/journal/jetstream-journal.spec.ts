@@ -28,7 +28,7 @@ beforeEach(() => {
   ({ journal: subject, journalStream } = subjectsOf(prefix));
 });
 
-const open = (options: { nc?: NatsConnection; appendTimeoutMs?: number } = {}) => JetStreamJournal.open({ nc, prefix, ...options });
+const open = (options: { nc?: NatsConnection; timeoutMs?: number } = {}) => JetStreamJournal.open({ nc, prefix, ...options });
 
 async function withThree(): Promise<JetStreamJournal> {
   const journal = await open();
@@ -85,7 +85,7 @@ test('the stream that it makes refuses the deletion of a record, forgets nothing
 test('an append whose acknowledgement is lost is an unknown outcome, and is found when it is read back', async () => {
   const proxy = await startProxy(server.url);
   const far = await server.connect(proxy.url);
-  const journal = await open({ nc: far, appendTimeoutMs: 300 });
+  const journal = await open({ nc: far, timeoutMs: 300 });
   await journal.append(draftOf('a'), 0);
   proxy.mute();
   const draft = draftOf('b');
@@ -94,6 +94,24 @@ test('an append whose acknowledgement is lost is an unknown outcome, and is foun
   expect(error).not.toBeInstanceOf(AppendRefused);
   proxy.mend();
   await expect.poll(() => journal.commitAt(2).catch(() => 'not yet')).toBe(draft.commit);
+  await proxy.close();
+});
+
+test('an append is given up when the connection breaks, and the journal is asked again as soon as that stands', async () => {
+  const proxy = await startProxy(server.url);
+  const journal = await open({ nc: await server.connect(proxy.url), timeoutMs: 600_000 });
+  await journal.append(draftOf('a'), 0);
+  proxy.mute();
+  const draft = draftOf('b');
+  const appending = journal.append(draft, 1).catch((caught: unknown) => caught);
+  await expect.poll(async () => (await jsm.streams.info(journalStream)).state.last_seq).toBe(2);
+  proxy.cut();
+  expect(await appending).toMatchObject({ message: expect.stringContaining('connection broke') as string });
+  const [state, commit, next] = [journal.state(), journal.commitAt(2), journal.append(draftOf('c'), 2)];
+  proxy.mend();
+  expect((await state).lastSeq).toBeGreaterThanOrEqual(2);
+  expect(await commit).toBe(draft.commit);
+  await next;
   await proxy.close();
 });
 

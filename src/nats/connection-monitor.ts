@@ -15,6 +15,26 @@ export class ConnectionMonitor {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Resolves when it stands; rejects when that takes longer. */
+  async connectedWithin(limitMs: number): Promise<void> {
+    if (this.connected) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        leave();
+        settle();
+      };
+      const leave = this.onChange((connected) => {
+        if (connected) end(resolve);
+      });
+      const timer = setTimeout(() => {
+        end(() => {
+          reject(new Error('the connection to NATS is down'));
+        });
+      }, limitMs);
+    });
+  }
+
   async #follow(nc: NatsConnection): Promise<void> {
     for await (const status of nc.status()) {
       if (status.type === 'disconnect') this.#set(false);

@@ -17,32 +17,36 @@ import {
   type RecordDraft,
 } from '../../actors/journal.js';
 import { subjectsOf } from '../subjects.js';
+import { monitorOf, type ConnectionMonitor } from './connection-monitor.js';
 import { decodeRecord, encodeRecord } from './journal-record.js';
 import { ownFeed } from './stream-feed.js';
 import { StreamTail, type StreamMessage } from './stream-tail.js';
 
 const WRONG_LAST_SEQUENCE = 10071;
 const NO_MESSAGE_FOUND = 10037;
+const TIMEOUT_MS = 5000;
 
 export interface JetStreamJournalOptions {
   nc: NatsConnection;
   prefix: string;
-  /** After this an append's outcome is unknown and is read back. */
-  appendTimeoutMs?: number;
+  /** So long the journal may take to answer. An append that it has not answered by then is read back. Default 5000. */
+  timeoutMs?: number;
 }
 
 /** The journal in JetStream: one stream, one subject, one record a commit. */
 export class JetStreamJournal implements Journal {
   readonly #nc: NatsConnection;
+  readonly #connection: ConnectionMonitor;
   readonly #js: JetStreamClient;
   readonly #jsm: JetStreamManager;
   readonly #stream: string;
   readonly #subject: string;
-  readonly #appendTimeoutMs: number;
+  readonly #timeoutMs: number;
 
   /** Makes the stream if it is not there. A stream that is there is taken as it is. */
   static async open(options: JetStreamJournalOptions): Promise<JetStreamJournal> {
-    const jsm = await options.nc.jetstreamManager({ checkAPI: false, timeout: 5000 });
+    const { timeoutMs = TIMEOUT_MS } = options;
+    const jsm = await options.nc.jetstreamManager({ checkAPI: false, timeout: timeoutMs });
     const { journal, journalStream } = subjectsOf(options.prefix);
     const wanted = {
       name: journalStream,
@@ -64,14 +68,15 @@ export class JetStreamJournal implements Journal {
     return new JetStreamJournal(options, jsm);
   }
 
-  private constructor({ nc, prefix, appendTimeoutMs = 5000 }: JetStreamJournalOptions, jsm: JetStreamManager) {
+  private constructor({ nc, prefix, timeoutMs = TIMEOUT_MS }: JetStreamJournalOptions, jsm: JetStreamManager) {
     const { journal, journalStream } = subjectsOf(prefix);
     this.#nc = nc;
-    this.#js = nc.jetstream({ timeout: 5000 });
+    this.#connection = monitorOf(nc);
+    this.#js = nc.jetstream({ timeout: timeoutMs });
     this.#jsm = jsm;
     this.#stream = journalStream;
     this.#subject = journal;
-    this.#appendTimeoutMs = appendTimeoutMs;
+    this.#timeoutMs = timeoutMs;
   }
 
   async read(onRecord: (record: JournalRecord) => void, fromSeq = 0): Promise<JournalState> {
@@ -118,10 +123,12 @@ export class JetStreamJournal implements Journal {
 
   async append(record: RecordDraft, expectedSeq: number): Promise<void> {
     try {
-      const { seq } = await this.#js.publish(this.#subject, encodeRecord(record), {
-        timeout: this.#appendTimeoutMs,
-        expect: { streamName: this.#stream, lastSequence: expectedSeq },
-      });
+      const { seq } = await this.#asked(() =>
+        this.#js.publish(this.#subject, encodeRecord(record), {
+          timeout: this.#timeoutMs,
+          expect: { streamName: this.#stream, lastSequence: expectedSeq },
+        }),
+      );
       if (seq !== expectedSeq + 1) throw new Error(`the journal acknowledged ${seq} where ${expectedSeq + 1} was due`);
     } catch (error) {
       throw refusal(error);
@@ -129,7 +136,7 @@ export class JetStreamJournal implements Journal {
   }
 
   async state(): Promise<JournalState> {
-    const info = await this.#jsm.streams.info(this.#stream).catch((error: unknown) => {
+    const info = await this.#asked(() => this.#jsm.streams.info(this.#stream)).catch((error: unknown) => {
       if (isNotFound(error)) return null;
       throw error;
     });
@@ -140,7 +147,7 @@ export class JetStreamJournal implements Journal {
 
   async commitAt(seq: number): Promise<string | null> {
     try {
-      const message = await this.#jsm.streams.getMessage(this.#stream, { seq });
+      const message = await this.#asked(() => this.#jsm.streams.getMessage(this.#stream, { seq }));
       return decodeRecord(message.data, seq).commit;
     } catch (error) {
       if (error instanceof NatsError && (error.api_error?.err_code === NO_MESSAGE_FOUND || error.code === ErrorCode.JetStream404NoMessages))
@@ -150,7 +157,21 @@ export class JetStreamJournal implements Journal {
   }
 
   async purgeBelow(seq: number): Promise<void> {
-    await this.#jsm.streams.purge(this.#stream, { seq });
+    await this.#asked(() => this.#jsm.streams.purge(this.#stream, { seq }));
+  }
+
+  /**
+   * What is sent while the connection is down may be lost, and the answer to what was sent before it broke is: so a
+   * question waits for the connection, and is given up at once when that breaks.
+   */
+  async #asked<T>(ask: () => Promise<T>): Promise<T> {
+    await this.#connection.connectedWithin(this.#timeoutMs);
+    return await new Promise((resolve, reject) => {
+      const leave = this.#connection.onChange(() => {
+        reject(new Error('the connection broke before the journal had answered'));
+      });
+      void ask().then(resolve, reject).finally(leave);
+    });
   }
 }
 
