@@ -35,8 +35,8 @@ const isIndexedAlike = (old: Job, job: Job): boolean =>
   old.finishedAt === job.finishedAt &&
   old.after.length === job.after.length &&
   old.wanted === job.wanted &&
-  // Labels are counted of what runs.
-  (job.status !== 'running' || sameLabels(old.labels, job.labels)) &&
+  // Labels and targets are counted of what runs.
+  (job.status !== 'running' || (sameLabels(old.labels, job.labels) && old.target === job.target)) &&
   (old.options === job.options || !(hasAlarms(old) || hasAlarms(job)));
 
 /** All jobs, with what makes lists, the queue and cleanup quick. */

@@ -270,6 +270,7 @@ export const jobSchema = z.object({
   seen: seenSchema.nullable().describe('what earlier attempts, or the last job of the same two sides, saw there'),
   skipDeletion: z.boolean().optional().describe('this run deletes nothing in its source, whatever the options say'),
   bandwidthShare: count.optional().describe('what its newest attempt got of the bandwidth limit in all, in bytes a second'),
+  target: z.string().optional().describe('disk, machine or remote that its newest attempt writes to, under TALLYMAN_DISK_LIMIT'),
   version: z.number().int().describe('one more at every change'),
   createdAt: timestamp,
   updatedAt: timestamp,

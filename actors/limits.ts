@@ -30,6 +30,7 @@ export const LIMITS = {
   missedTimesTold: 20,
   historyEntries: 100,
   parkedClaims: 1_024,
+  mountsPerClaim: 256,
   waitMsMax: 60_000,
   /** Idempotency keys outlive their deleted jobs for this long, and this many of them. */
   keyMemoryMs: 24 * 3600 * 1000,

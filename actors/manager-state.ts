@@ -1,5 +1,6 @@
 import { BandwidthWatch } from './bandwidth-watch.js';
 import { CarryForward } from './carry-forward.js';
+import type { Disks } from './disks.js';
 import { Draft } from './draft.js';
 import { JobError } from './errors.js';
 import { claimAnswer, execute, type ManagerView, type Outcome } from './execute.js';
@@ -46,6 +47,7 @@ export class ManagerState {
   readonly mailbox = new Mailbox();
   readonly parked = new ParkedClaims();
   readonly leases = new Leases();
+  readonly disks = new Map<string, Disks>();
   readonly counters = { asks: 0, commits: 0, changes: 0, errors: {} as Record<string, number> };
   readonly input: ManagerInput;
   readonly carry: CarryForward;
@@ -257,6 +259,7 @@ export class ManagerState {
     return {
       draft,
       leases: this.leases,
+      disks: this.disks,
       nowMs,
       nowIso: new Date(nowMs).toISOString(),
       newId: () => newId(nowMs),

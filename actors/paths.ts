@@ -79,6 +79,9 @@ export function isIn(place: string, holder: string, same?: SameHosts): boolean {
 /** Whether two places are on this machine both, or on the same other one. */
 export const onOneMachine = (a: string, b: string): boolean => whereIs(a).name === whereIs(b).name;
 
+/** Of another machine, or a remote; "" for this one. */
+export const machineNameOf = (place: string, same: SameHosts): string => whereIs(place, same).name;
+
 const NO_OTHER_NAMES: SameHosts = new Map();
 
 function whereIs(place: string, same = NO_OTHER_NAMES): RemotePlace {

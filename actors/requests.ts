@@ -16,6 +16,7 @@ import {
 } from './job.js';
 import { seenSchema } from './seen.js';
 import { bandwidthSchema } from './bandwidth.js';
+import { disksSchema } from './disks.js';
 import { LIMITS } from './limits.js';
 import { id, idempotencyKey, ifVersion } from './request-fields.js';
 import { SCHEDULE_REQUESTS } from './schedule-requests.js';
@@ -163,7 +164,7 @@ export const REQUESTS = {
       .default([...FINISHED_STATUSES]),
     keepLast: z.number().int().min(0).default(0).describe('how many of the newest finished jobs stay in any case'),
   }),
-  claim: z.strictObject({ worker: workerName, types: z.array(type).min(1).max(32), waitMs }),
+  claim: z.strictObject({ worker: workerName, types: z.array(type).min(1).max(32), waitMs, disks: disksSchema.optional() }),
   heartbeat: z.strictObject({
     id,
     attempt,

@@ -1,6 +1,7 @@
-/** How many jobs may run at once: in all (0: no limit), and of one label. */
+/** How many jobs may run at once: in all (0: no limit), to one disk, machine or remote (0: no limit), and of one label. */
 export interface RunLimits {
   maxRunning: number;
+  maxPerTarget: number;
   labels: readonly LabelLimit[];
 }
 

@@ -13,8 +13,9 @@ export class RunQueue {
   readonly #delayedUntil = new Map<string, string>();
   /** By id: the jobs that name it in `after`. */
   readonly #dependents = new Map<string, Set<string>>();
-  /** How many jobs run, by `key=value` of their labels. */
+  /** How many jobs run, by `key=value` of their labels, and by where they write. */
   readonly #running = new Map<string, number>();
+  readonly #writing = new Map<string, number>();
 
   constructor(jobOf: (id: string) => Job | undefined) {
     this.#jobOf = jobOf;
@@ -72,6 +73,10 @@ export class RunQueue {
     return this.#running.get(`${key}=${value}`) ?? 0;
   }
 
+  runningTo(target: string): number {
+    return this.#writing.get(target) ?? 0;
+  }
+
   /** The job that is ready just before or after a place in the queue; `null`: the last or the first of all. */
   neighbour(key: string | null, side: 'before' | 'after'): Job | null {
     let best: string | undefined;
@@ -119,13 +124,9 @@ export class RunQueue {
     this.#undelay(job.id);
   }
 
-  #count({ labels }: Job, one: 1 | -1): void {
-    for (const label in labels) {
-      const key = `${label}=${labels[label]}`;
-      const count = (this.#running.get(key) ?? 0) + one;
-      if (count > 0) this.#running.set(key, count);
-      else this.#running.delete(key);
-    }
+  #count({ labels, target }: Job, one: 1 | -1): void {
+    for (const label in labels) count(this.#running, `${label}=${labels[label]}`, one);
+    if (target !== undefined) count(this.#writing, target, one);
   }
 
   #delay(id: string, until: string): void {
@@ -145,6 +146,12 @@ export class RunQueue {
     if (!set) this.#ready.set(type, (set = new OrderedSet()));
     return set;
   }
+}
+
+function count(counts: Map<string, number>, key: string, one: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + one;
+  if (now > 0) counts.set(key, now);
+  else counts.delete(key);
 }
 
 export const isSameSchedule = (one: Job, other: Job): boolean => one.schedule !== null && one.schedule === other.schedule;

@@ -73,6 +73,12 @@ export const SETTINGS = {
   LEASE_MS: milliseconds(15_000, 500).describe('how long a worker may be silent before its job goes to another'),
   WORKER_SLOTS: z.coerce.number().int().min(0).max(64).default(2).describe('transfers at once in one worker; 0 runs none here'),
   MAX_RUNNING: z.coerce.number().int().min(0).default(0).describe('jobs that run at once, of all workers together; 0: no limit'),
+  DISK_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('jobs that write at once to one disk, one other machine or one remote; 0: no limit'),
   LABEL_LIMITS: text.describe(
     'how many jobs with one label run at once, as `disk=2,host:nas=1`: two for each value of `disk`, one with `host=nas`',
   ),
@@ -202,7 +208,7 @@ function relate(s: Settings): Config {
     prefix: s.PREFIX,
     askTimeoutMs: s.ASK_TIMEOUT_MS,
     leaseMs: s.LEASE_MS,
-    limits: { maxRunning: s.MAX_RUNNING, labels },
+    limits: { maxRunning: s.MAX_RUNNING, maxPerTarget: s.DISK_LIMIT, labels },
     bandwidth: parseBandwidth(s.BANDWIDTH_LIMIT, 'TALLYMAN_BANDWIDTH_LIMIT', Intl.DateTimeFormat().resolvedOptions().timeZone),
     workerSlots: s.WORKER_SLOTS,
     cleanupAfterSeconds: s.CLEANUP_AFTER_SECONDS,

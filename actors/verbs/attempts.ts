@@ -7,20 +7,22 @@ import type { ProgressUpdate, Requests } from '../requests.js';
 import { takeShare } from './bandwidth.js';
 import { change, requireAttempt, requireEntry, requireNext, type VerbContext } from './context.js';
 import { deadlinePassed, failureOf, overdue, stopNote } from './overtime.js';
-import { nextWaiting } from './queue.js';
+import { nextWaiting, targetToCount } from './queue.js';
 
 const BACKOFF_MIN_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
 
 /** The next job for a worker, or `null` when none waits that may run now. */
-export function claim(context: VerbContext, { worker, types }: Requests['claim']): Entry | null {
-  const job = nextWaiting(context, types);
+export function claim(context: VerbContext, { worker, types, disks }: Requests['claim']): Entry | null {
+  if (disks) context.disks.set(disks.host, disks);
+  const job = nextWaiting(context, types, disks);
   if (!job) return null;
   context.leases.extend(job.id, context.monotonicMs + context.leaseMs);
   const bandwidthShare = takeShare(context, job);
   return context.draft.put(
     change(context, job, {
       bandwidthShare,
+      target: targetToCount(context, job, disks),
       status: requireNext(job, 'claim') as Job['status'],
       wanted: 'run',
       phase: null,

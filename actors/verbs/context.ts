@@ -1,4 +1,5 @@
 import type { BandwidthNow, BandwidthWatch } from '../bandwidth-watch.js';
+import type { Disks } from '../disks.js';
 import type { Draft } from '../draft.js';
 import { JobError } from '../errors.js';
 import { asksToResume, type Job } from '../job.js';
@@ -27,6 +28,8 @@ export interface VerbContext extends Allowed {
   recordBytesMax: number;
   limits: RunLimits;
   sameHosts: SameHosts;
+  /** Of each machine with a worker, as its last claim told. In memory only: claims tell it again and again. */
+  disks: Map<string, Disks>;
   bandwidth: BandwidthNow;
   bandwidthWatch: BandwidthWatch;
 }

@@ -1,3 +1,4 @@
+import { targetOf, type Disks } from '../disks.js';
 import { isOpen, nextChange } from '../hours.js';
 import type { Job } from '../job.js';
 import { overlaps } from '../paths.js';
@@ -10,23 +11,29 @@ import { requireEntry, type VerbContext } from './context.js';
 const LOOKED_AT_MAX = 20_000;
 
 /** What a job that is ready may still wait for. The one place that says so: a claim asks it, and `why` tells it. */
-const RULES: readonly ((context: VerbContext, job: Job) => Reason | null)[] = [limits, hours, destination];
+const RULES: readonly ((context: VerbContext, job: Job, disks: readonly Disks[]) => Reason | null)[] = [
+  limits,
+  target,
+  hours,
+  destination,
+];
 
-/** The first job in the queue that may run now. */
-export function nextWaiting(context: VerbContext, types: readonly string[]): Job | null {
+/** The first job in the queue that may run now on a machine with these disks. */
+export function nextWaiting(context: VerbContext, types: readonly string[], disks?: Disks): Job | null {
   const { table } = context.draft;
   table.queue.promote(context.nowIso);
   if (isFull(context)) return null;
   let best: Job | null = null;
   let look: Job | null = null;
   const closed: Job[] = [];
+  const here = disks ? [disks] : [];
   for (const type of new Set(types)) {
     let looked = 0;
     for (const id of table.queue.ready(type)) {
       const job = table.get(id)?.job;
       if (!job || looked > LOOKED_AT_MAX) break;
       looked += 1 + (job.destination === null ? 0 : table.byStatus.running.size);
-      const obstacle = RULES.find((rule) => rule(context, job) !== null);
+      const obstacle = RULES.find((rule) => rule(context, job, here) !== null);
       if (obstacle === hours) closed.push(job);
       if (obstacle) continue;
       // Whether a side is back may take long to find out: what can run comes first.
@@ -52,7 +59,7 @@ function reasonsOf(context: VerbContext, job: Job): Reason[] {
   if (job.status === 'pending') return [reason('not_started', 'It has not been started: "start" puts it into the queue.')];
   if (job.status === 'paused') return [reason('paused', `${job.error?.message ?? 'It is paused.'} "resume" goes on with it.`)];
   if (job.status !== 'queued') return [];
-  const reasons = [...others(context, job), ...times(context, job), ...RULES.flatMap((rule) => rule(context, job) ?? [])];
+  const reasons = [...others(context, job), ...times(context, job), ...RULES.flatMap((rule) => rule(context, job, [...context.disks.values()]) ?? [])];
   if (reasons.length > 0) return reasons;
   return [reason('worker', `It can run: it waits for its turn and a free worker that takes jobs of type ${job.type}.`)];
 }
@@ -98,6 +105,22 @@ function limits(context: VerbContext, { labels }: Job): Reason | null {
     return reason('limit', `${max} jobs with the label ${key}=${value} run, and no more may at once (TALLYMAN_LABEL_LIMITS).`);
   }
   return null;
+}
+
+/** What counts for the limit of jobs that write to one place; undefined without such a limit, and where nobody tells the disks. */
+export function targetToCount({ limits, sameHosts }: VerbContext, { destination }: Job, disks?: Disks): string | undefined {
+  if (limits.maxPerTarget === 0 || destination === null) return undefined;
+  return targetOf(destination, disks, sameHosts) ?? undefined;
+}
+
+/** One disk, machine or remote may be written to by so many at once, on whichever machine with a worker the job may run. */
+function target(context: VerbContext, job: Job, disks: readonly Disks[]): Reason | null {
+  const max = context.limits.maxPerTarget;
+  if (max === 0) return null;
+  const targets = [undefined, ...disks].flatMap((each) => targetToCount(context, job, each) ?? []);
+  const [first] = targets;
+  if (first === undefined || targets.some((each) => context.draft.table.queue.runningTo(each) < max)) return null;
+  return reason('limit', `${max} jobs write to ${first}, and no more may at once (TALLYMAN_DISK_LIMIT).`);
 }
 
 function hours(context: VerbContext, job: Job): Reason | null {

@@ -104,7 +104,7 @@ test('between two ranks there is always another one', () => {
 
 describe('at most so many run at once', () => {
   const limits = (maxRunning: number, labels: { key: string; value: string | null; max: number }[] = []) =>
-    startAskedManager({ limits: { maxRunning, labels } });
+    startAskedManager({ limits: { maxRunning, maxPerTarget: 0, labels } });
 
   test('in all, and a claim that waits gets the next one when another ends', async () => {
     manager = await limits(2);
@@ -133,6 +133,53 @@ describe('at most so many run at once', () => {
     expect(await claimAll()).toEqual([]);
     await manager.ask('fail', { id: d, attempt: 1, error: { code: 'broken', message: 'it broke' } });
     expect(await claimAll()).toEqual([e]);
+  });
+
+  test('to one disk of a machine, one other machine and one remote, wherever on it they write', async () => {
+    const settings = { limits: { maxRunning: 0, maxPerTarget: 1, labels: [] }, remotes: ['cloud'], hosts: ['nas', 'ada@nas'] };
+    manager = await startAskedManager(settings);
+    const mounts = [
+      { path: '/', disk: '/dev/sda' },
+      { path: '/mnt/usb', disk: '/dev/sdb' },
+      { path: '/srv/usb', disk: '/dev/sdb' },
+    ];
+    const claimOn = async (host: string, type = 'rsync') =>
+      (await manager.ask('claim', { worker: `${host}/1`, types: [type], disks: { host, mounts } })).job?.id;
+    const to = async (destination: string, type = 'rsync') => (await manager.ask('create', { type, source: '/from', destination })).id;
+    const [usb, usbAgain, usbElsewhere, system, nas, nasAgain] = [
+      await to('/mnt/usb/a'),
+      await to('/mnt/usb/b'),
+      await to('/srv/usb/c'),
+      await to('/mnt/usbstick'),
+      await to('nas:/a'),
+      await to('ada@nas:/b'),
+    ];
+    const cloud = [await to('cloud:a', 'rclone'), await to('cloud:b', 'rclone')];
+    for (const id of [usb, system, nas]) expect(await claimOn('here')).toBe(id);
+    expect(await claimOn('here')).toBeUndefined();
+    expect((await manager.ask('why', { id: usbAgain })).reasons).toMatchObject([
+      { code: 'limit', message: expect.stringContaining('/dev/sdb of here') as string },
+    ]);
+    expect([await claimOn('here', 'rclone'), await claimOn('here', 'rclone')]).toEqual([cloud[0], undefined]);
+    for (const id of [usbElsewhere, nasAgain, cloud[1] as string]) expect(await manager.codesOf(id)).toEqual(['limit']);
+    manager = await manager.restart();
+    expect(await claimOn('here')).toBeUndefined();
+    // Another machine has other disks.
+    expect(await claimOn('there')).toBe(usbAgain);
+    let got: string | undefined;
+    const disks = { host: 'here', mounts };
+    void manager.ask('claim', { worker: 'w', types: ['rsync'], waitMs: 4000, disks }).then(({ job }) => (got = job?.id));
+    await manager.turn(0);
+    expect(got).toBeUndefined();
+    await manager.ask('complete', { id: usb, attempt: 1 });
+    await manager.turn(0);
+    expect(got).toBe(usbElsewhere);
+  });
+
+  test('to any disk, for a worker that does not tell its disks', async () => {
+    manager = await startAskedManager({ limits: { maxRunning: 0, maxPerTarget: 1, labels: [] } });
+    for (const destination of ['/a', '/b']) await manager.ask('create', { type: 'rsync', source: '/from', destination });
+    expect(await claimAll(['rsync'])).toHaveLength(2);
   });
 });
 

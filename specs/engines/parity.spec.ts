@@ -174,6 +174,19 @@ describe.each([
     expect(await engine.count(task, new Bench())).toMatchObject({ changes: found.changes, source: { files: 3, bytes: 13 } });
   });
 
+  it('shows what it will do with the rest when a folder of the source cannot be read, and names that one', async () => {
+    const { folder, source, task } = await sides({ excludes: ['*.tmp'] });
+    await writeOldFile(path.join(source, 'file'), '12345');
+    await writeFile(Buffer.concat([Buffer.from(`${source}/`), Buffer.from([0x66, 0xfe])]), '123');
+    await mkdir(path.join(source, 'closed'), { mode: 0 });
+    for (const open of [folder, source]) await chmod(open, 0o777);
+    const user = await withoutRoot(tool);
+    const found = await make(() => user).preview!(task, new Bench());
+    expect(found).toMatchObject({ counts: { create: { files: 2, bytes: 8 } }, failure: { code: 'permission_denied' } });
+    expect(found.failure?.message).toContain('closed');
+    expect(found.names).toContainEqual({ change: 'create', path: 'file', bytes: 5 });
+  });
+
   it('makes the destination of a mirror equal to its source, whatever the names are, and logs each deletion', async () => {
     const { source, destination, task } = await sides(MIRROR);
     await writeOldFile(path.join(source, 'kept'), 'kept');

@@ -63,7 +63,7 @@ export function startSimulatedManager(journal: SimulatedJournal, clock = new Han
       settings: {
         leaseMs: 10_000,
         roots: ['/'],
-        limits: { maxRunning: 0, labels: [] },
+        limits: { maxRunning: 0, maxPerTarget: 0, labels: [] },
         remotes: [],
         bandwidth: 0,
         hosts: [],

@@ -29,7 +29,7 @@ export async function dryRun(task: TransferTask, sides: Sides, run: Run, program
   });
   const there = await program.list(listArgs(task, sides, sides.target, 'all'), task, run);
   const thereNames = namesOf(sides.target, () => Promise.resolve(there));
-  const sourceNames = namesOf(sides.source, () => program.list(listArgs(task, sides, sides.source, 'all'), task, run));
+  const sourceNames = namesOf(sides.source, () => program.listReadable(listArgs(task, sides, sides.source, 'all'), task, run));
   const isThere = new Set(there);
   const lines: ChangeLine[] = [];
   const add = (change: '>' | '*', isNew: boolean, type: 'f' | 'd', rawName: string, bytes: number) =>

@@ -118,10 +118,20 @@ export class RcloneProgram {
 
   /** Every file of a place as rclone calls it, byte by byte (latin1); folders end with "/". None of a place that is not there. */
   async list(args: string[], task: TransferTask, run: Run, stdin?: Buffer): Promise<string[]> {
-    const names: string[] = [];
-    const outcome = await this.run(args, task, run, { stdin, stdout: (line) => names.push(line.toString('latin1')) });
+    const { names, outcome } = await this.#listed(args, task, run, stdin);
     if (outcome.exit.code !== 0 && outcome.errors.failure(outcome.exit).code !== 'source_missing') mustBeZero(outcome);
     return names;
+  }
+
+  /** The same of what can be read: for where the rest has been told of already. */
+  async listReadable(args: string[], task: TransferTask, run: Run): Promise<string[]> {
+    return (await this.#listed(args, task, run)).names;
+  }
+
+  async #listed(args: string[], task: TransferTask, run: Run, stdin?: Buffer): Promise<{ names: string[]; outcome: Outcome }> {
+    const names: string[] = [];
+    const outcome = await this.run(args, task, run, { stdin, stdout: (line) => names.push(line.toString('latin1')) });
+    return { names, outcome };
   }
 
   #withConfig(args: string[], task: TransferTask): string[] {

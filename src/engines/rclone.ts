@@ -82,13 +82,14 @@ class RcloneEngine implements Engine {
     if (failure && !outcome.stats) throw new EngineFailed(failure);
     const found = new PreviewFound({ ...task.options, includes: [], excludes: [] });
     for (const line of lines) found.addFile(line);
-    const files = await this.#filesIn(task, sides, run);
+    const count = (patterns = task.options) => this.#filesIn({ ...task, options: patterns }, sides, run, failure !== null);
+    const files = await count();
     const preview = found.preview(files);
     const sizes = new Map(lines.map(({ name, bytes }) => [name, bytes]));
     for (const shown of preview.names) shown.bytes = sizes.get(shown.path) ?? null;
     preview.counts.delete.bytes = preview.changes.delete.bytes;
     if (!sides.isFile && task.options.excludes.length > 0) {
-      const all = await this.#filesIn({ ...task, options: { ...task.options, includes: [], excludes: [] } }, sides, run);
+      const all = await count({ ...task.options, includes: [], excludes: [] });
       preview.counts.skip.files = Math.max(0, all.value - files.value);
     }
     const shown = { ...task, jobId: 'JOB', attempt: 1 };
@@ -155,7 +156,7 @@ class RcloneEngine implements Engine {
   async #copy(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<{ outcome: Outcome; warnings: string[] }> {
     const arrival = await this.#arrivalOf(sides, task, run);
     if (run.signal.aborted) throw new EngineStopped();
-    const names = namesOf(sides.source, () => this.#program.list(listArgs(task, sides, sides.source, 'files'), task, run));
+    const names = namesOf(sides.source, () => this.#program.listReadable(listArgs(task, sides, sides.source, 'files'), task, run));
     const files = new RcloneFiles(task, names);
     const sizesIn = sides.isFile ? null : [sides.target, sides.source].find((side) => !remoteOf(side));
     await arrival.begin();
@@ -185,7 +186,7 @@ class RcloneEngine implements Engine {
   async #refuseUnclear(task: TransferTask, { isFile, source }: Sides, run: Run): Promise<void> {
     const rules = isFile || task.only ? null : folderRules(task.options);
     if (!rules) return;
-    const foldersUnder = (which: string[]) => this.#program.list(listFoldersArgs(source, which), task, run);
+    const foldersUnder = (which: string[]) => this.#program.listReadable(listFoldersArgs(source, which), task, run);
     const entered = new Set(await foldersUnder(rules.entered));
     const left = (await foldersUnder(rules.toEnter)).find((folder) => !entered.has(folder));
     if (left !== undefined) throw unclearFolder(showPath(realName(left)));
@@ -203,8 +204,16 @@ class RcloneEngine implements Engine {
     return listOf((await Promise.all(only.map((path) => names.ofDisk(path.toString('latin1'))))).flat());
   }
 
-  async #filesIn(task: TransferTask, sides: Sides, run: Run): Promise<{ value: number; byType: Record<string, number> }> {
-    return { value: (await this.#sizeOf(task, sides, sides.source, run)).count, byType: {} };
+  /** `readable`: of those that can be read, since not all can. */
+  async #filesIn(
+    task: TransferTask,
+    sides: Sides,
+    run: Run,
+    readable: boolean,
+  ): Promise<{ value: number; byType: Record<string, number> }> {
+    if (!readable) return { value: (await this.#sizeOf(task, sides, sides.source, run)).count, byType: {} };
+    const names = await this.#program.listReadable(listArgs(task, sides, sides.source, 'files'), task, run);
+    return { value: names.length, byType: {} };
   }
 
   #sidesOf(task: TransferTask, run: Run): Promise<Sides> {

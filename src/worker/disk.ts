@@ -1,6 +1,7 @@
-import { readFile, readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isWithin } from '../../actors/paths.js';
+import { MOUNTS_FILE, readMounts, type Mount } from './mounts.js';
 
 /** The disk of a folder. */
 export interface Disk {
@@ -17,7 +18,7 @@ const ID_CHARS = 300;
 
 /** On a Mac all that may be written is on a volume of its own, which is always there. */
 const SYSTEM_FOLDERS = ['/', '/System/Volumes/Data'];
-const LINUX = { mounts: '/proc/self/mountinfo', uuids: '/dev/disk/by-uuid' };
+const LINUX = { mounts: MOUNTS_FILE, uuids: '/dev/disk/by-uuid' };
 
 /** `folder` is a real path. */
 export async function diskOf(folder: string): Promise<Disk> {
@@ -46,10 +47,9 @@ async function mountOf(folder: string): Promise<string | null> {
 
 /** `uuid …` of a disk of this machine; type and source of what has no device, as `nfs4 host:/export`. */
 export async function mountedDisk(folder: string, { mounts, uuids } = LINUX): Promise<string> {
-  const text = await readFile(mounts, 'utf8').catch(() => '');
-  let holder: { point: string; type: string; source: string } | null = null;
+  let holder: Mount | null = null;
   // The last of several at one place is the one that is seen.
-  for (const mount of text.split('\n').flatMap(parseMount)) {
+  for (const mount of await readMounts(mounts)) {
     if (isWithin(folder, mount.point) && mount.point.length >= (holder?.point.length ?? 0)) holder = mount;
   }
   if (!holder) return MOUNTED;
@@ -58,21 +58,6 @@ export async function mountedDisk(folder: string, { mounts, uuids } = LINUX): Pr
   const uuid = await uuidOf(source, uuids);
   return uuid === null ? MOUNTED : `uuid ${uuid}`;
 }
-
-/** `36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw` */
-function parseMount(line: string): { point: string; type: string; source: string }[] {
-  const [, point, type, source] = /^\S+ \S+ \S+ \S+ (\S+) .*? - (\S+) (\S+)/.exec(line) ?? [];
-  if (point === undefined || type === undefined || source === undefined) return [];
-  return [{ point: unescaped(point), type, source: unescaped(source) }];
-}
-
-const unescaped = (text: string): string =>
-  Buffer.from(
-    Buffer.from(text)
-      .toString('latin1')
-      .replace(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-    'latin1',
-  ).toString();
 
 async function uuidOf(device: string, folder: string): Promise<string | null> {
   const real = await realpath(device).catch(() => null);

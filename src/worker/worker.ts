@@ -15,6 +15,7 @@ import { AttemptFiles, type AttemptRecord } from './attempt-files.js';
 import type { AttemptTools, LogSink } from './attempt-tools.js';
 import { AttemptRun, now } from './attempt-run.js';
 import { stepsOf } from './away.js';
+import { disksHere } from './mounts.js';
 import { startPreviewService } from './preview-service.js';
 import { INBOX_PREFIX } from '../subjects.js';
 
@@ -116,10 +117,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   };
 }
 
-async function claim({ client, name, engines }: AttemptTools, askTimeoutMs: number): Promise<Claimed | null> {
+async function claim({ client, name, engines, roots }: AttemptTools, askTimeoutMs: number): Promise<Claimed | null> {
   const { job, leaseMs } = await client.ask(
     'claim',
-    { worker: name, types: [...engines.keys()], waitMs: CLAIM_WAIT_MS },
+    { worker: name, types: [...engines.keys()], waitMs: CLAIM_WAIT_MS, disks: await disksHere(roots) },
     { timeoutMs: CLAIM_WAIT_MS + askTimeoutMs },
   );
   // When the lease began is not known after a long wait: the attempt renews it before anything runs.
