@@ -11,12 +11,7 @@ import { requireEntry, type VerbContext } from './context.js';
 const LOOKED_AT_MAX = 20_000;
 
 /** What a job that is ready may still wait for. The one place that says so: a claim asks it, and `why` tells it. */
-const RULES: readonly ((context: VerbContext, job: Job, disks: readonly Disks[]) => Reason | null)[] = [
-  limits,
-  target,
-  hours,
-  destination,
-];
+const RULES: readonly ((context: VerbContext, job: Job, disks: readonly Disks[]) => Reason | null)[] = [limits, target, hours, destination];
 
 /** The first job in the queue that may run now on a machine with these disks. */
 export function nextWaiting(context: VerbContext, types: readonly string[], disks?: Disks): Job | null {
@@ -59,7 +54,11 @@ function reasonsOf(context: VerbContext, job: Job): Reason[] {
   if (job.status === 'pending') return [reason('not_started', 'It has not been started: "start" puts it into the queue.')];
   if (job.status === 'paused') return [reason('paused', `${job.error?.message ?? 'It is paused.'} "resume" goes on with it.`)];
   if (job.status !== 'queued') return [];
-  const reasons = [...others(context, job), ...times(context, job), ...RULES.flatMap((rule) => rule(context, job, [...context.disks.values()]) ?? [])];
+  const reasons = [
+    ...others(context, job),
+    ...times(context, job),
+    ...RULES.flatMap((rule) => rule(context, job, [...context.disks.values()]) ?? []),
+  ];
   if (reasons.length > 0) return reasons;
   return [reason('worker', `It can run: it waits for its turn and a free worker that takes jobs of type ${job.type}.`)];
 }

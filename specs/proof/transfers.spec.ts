@@ -189,7 +189,8 @@ class Proof {
         ...(kind === 'mirror with trash' && { trash: path.join(this.#folder, 'trash') }),
       },
     } as RequestBody<'create'>;
-    if (!previewFirst) return service.client.create(body);
+    // A preview is refused then, as the job is.
+    if (!previewFirst || this.#hasFolderOfBothPatterns()) return service.client.create(body);
     const { start: _start, ...shown } = body as RequestBody<'create'> & { start: boolean };
     const { previewId } = await service.client.ask('preview', shown as RequestBody<'preview'>);
     return service.client.create({ ...body, previewId } as RequestBody<'create'>);
