@@ -17,7 +17,7 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
   checkPlace('destination', destination, type, allowed);
   requireConfirmed(transfer);
   checkOverlap(transfer);
-  refuseGuardsOnRemotes(transfer);
+  refuseMountOnRemotes(transfer);
   refuseMetadata(transfer);
   refuseForHosts(transfer);
   checkMirror(transfer, allowed);
@@ -86,16 +86,15 @@ function targetOf({ source, destination }: Pick<Transfer, 'source' | 'destinatio
   return source.endsWith('/') ? destination : `${destination}/${name}`;
 }
 
-/** Guards look at the disks of this machine. */
-function refuseGuardsOnRemotes({ source, destination, options: { requireMount, marker } }: Transfer): void {
+/** What is mounted is seen on this machine alone. */
+function refuseMountOnRemotes({ source, destination, options: { requireMount } }: Transfer): void {
   for (const [side, place] of [
     ['source', source],
     ['destination', destination],
   ] as const) {
     if (!isRemote(place)) continue;
     if (requireMount === side || requireMount === 'both')
-      throw refuse('options.requireMount', `the ${side} is on another machine, whose disks nobody here can see.`);
-    if (marker?.[side]) throw refuse(`options.marker.${side}`, `the ${side} is on another machine, whose disks nobody here can see.`);
+      throw refuse('options.requireMount', `the ${side} is on another machine, whose disks nobody here can see. Give a marker instead.`);
   }
 }
 

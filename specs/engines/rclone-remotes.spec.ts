@@ -59,6 +59,26 @@ describe('On a remote', () => {
     expect(back.filter(isLink)).toEqual([`/folder/link.rclonelink ${Buffer.from('../elsewhere').toString('base64')}`]);
   });
 
+  it('a marker is looked for, beside a single file, and another disk is told before anything is copied', async () => {
+    const { at, source, engine } = await remotes();
+    for (const file of ['file', '.here']) await writeOldFile(path.join(source, file), '');
+    for (const file of ['disk/.seven', 'disk/file', 'disk/.folder/x']) await writeOldFile(at(`served/${file}`), '');
+    const check = (from: string, to: string, marker: object) => engine.checkMarkers!(makeTask(from, to, { marker }), new Bench());
+    for (const to of ['dav:disk/', 'dav:disk']) await check(`${source}/`, to, { destination: '.seven' });
+    for (const to of ['dav:disk/', 'dav:disk', 'dav:disk/file', 'dav:disk/new'])
+      await check(`${source}/file`, to, { destination: '.seven' });
+    for (const from of ['dav:disk/', 'dav:disk', 'dav:disk/file']) await check(from, `${source}/`, { source: '.seven' });
+    for (const name of ['.eight', '.folder']) {
+      for (const checked of [check(`${source}/`, 'dav:disk/', { destination: name }), check('dav:disk', source, { source: name })]) {
+        const failure = await failureOf(checked);
+        expect(failure).toMatchObject({ code: 'marker_missing', message: expect.stringContaining('dav:disk') as unknown });
+      }
+    }
+    expect(await failureOf(check(`${source}/`, 'dav:gone/', { destination: '.seven' }))).toMatchObject({ code: 'marker_missing' });
+    expect(await failureOf(check(`${source}/`, 'gone:disk/', { destination: '.seven' }))).toMatchObject({ retriable: true });
+    await check(`${source}/`, 'dav:disk/', { source: '.eight' });
+  });
+
   it('that is the memory of another rclone, a tree arrives, is compared, and comes back', async () => {
     const folder = await newFolder();
     const [source, back] = [path.join(folder, 'source'), path.join(folder, 'back')];

@@ -1,4 +1,4 @@
-import { chmod, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { EngineStopped } from '../../src/engines/engine.js';
@@ -52,6 +52,35 @@ describe.each([
     await copy(engine, makeTask(`${there}/a`, `${back}/`));
     expect(await listTree(path.join(back, 'a/b $(touch pwned)'))).toEqual(await listTree(source));
     expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  it('a marker is looked for there, beside a single file, and another disk is told before anything is copied', async () => {
+    const { source, folder, there, engine } = await start();
+    await writeOldFile(path.join(source, 'file'), 'content');
+    await writeOldFile(path.join(folder, 'disk/.seven'), '');
+    await mkdir(path.join(folder, 'disk/.folder'));
+    await writeOldFile(path.join(folder, 'disk/file'), 'content');
+    const markers = (side: 'source' | 'destination', name: string) => ({ marker: { [side]: name } });
+    const check = (from: string, to: string, options: object) => engine.checkMarkers!(makeTask(from, to, options), new Bench());
+    for (const to of ['disk/', 'disk']) await check(`${source}/`, `${there}/${to}`, markers('destination', '.seven'));
+    for (const to of ['disk/', 'disk', 'disk/file', 'disk/new']) {
+      await check(`${source}/file`, `${there}/${to}`, markers('destination', '.seven'));
+    }
+    for (const from of ['disk/', 'disk', 'disk/file']) await check(`${there}/${from}`, `${source}/`, markers('source', '.seven'));
+    for (const name of ['.eight', '.folder']) {
+      const failures = [
+        check(`${source}/`, `${there}/disk/`, markers('destination', name)),
+        check(`${there}/disk`, `${source}/`, markers('source', name)),
+      ];
+      for (const failure of failures.map(failureOf)) {
+        expect(await failure).toMatchObject({ code: 'marker_missing', message: expect.stringContaining(`${there}/disk`) as unknown });
+      }
+    }
+    expect(await failureOf(check(`${source}/`, `${there}/gone/`, markers('destination', '.seven')))).toMatchObject({
+      code: 'marker_missing',
+    });
+    // Of the other side nothing is asked here.
+    await check(`${source}/`, `${there}/disk/`, markers('source', '.eight'));
   });
 
   it('a flipped byte is found, on a way there and on a way back, and a missing file too', async () => {

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Job } from '../../actors/job.js';
@@ -71,3 +71,34 @@ it('A job copies to an allowed remote and back; a remote that is not allowed, or
     code: 'remote_not_allowed',
   });
 }, 90_000);
+
+it('A mirror to a remote is not begun, or waits, while its marker is not there; the marker stays', async () => {
+  const folder = await newFolder();
+  const near = path.join(folder, 'near');
+  await writeOldFile(path.join(folder, 'source/a'), 'a');
+  await writeOldFile(path.join(near, 'precious'), 'precious');
+  const configFile = await writeRemotes({ near: { type: 'alias', remote: near } });
+  const service = await startTestService({
+    worker: true,
+    settings: { TALLYMAN_REMOTES: 'near', TALLYMAN_RCLONE_CONFIG: configFile, TALLYMAN_ROOTS: folder },
+  });
+  onTestFinished(() => service.stop());
+  const { client } = service;
+  const mirror = (whenAway: 'wait' | 'fail') =>
+    client.create({
+      type: 'rclone',
+      source: `${folder}/source/`,
+      destination: 'near:',
+      options: { deleteExtraneous: true, maxDelete: 9, marker: { destination: '.seven' }, whenAway },
+    });
+  const [fails, waits] = [await mirror('fail'), await mirror('wait')];
+  await expect.poll(async () => (await client.get(fails.id)).error?.code, { timeout: 20_000 }).toBe('marker_missing');
+  await expect
+    .poll(async () => (await client.get(waits.id)).error, { timeout: 20_000 })
+    .toMatchObject({ code: 'marker_missing', away: true });
+  expect(await readdir(near)).toEqual(['precious']);
+  await writeOldFile(path.join(near, '.seven'), '');
+  await client.command('retry', waits.id);
+  await expect.poll(async () => (await client.get(waits.id)).status, { timeout: 20_000 }).toBe('completed');
+  expect((await readdir(near)).sort()).toEqual(['.seven', 'a']);
+});

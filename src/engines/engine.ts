@@ -14,6 +14,8 @@ export interface Engine {
   probe(): Promise<EngineProbe>;
   /** Looks at the sides that are remotes: known here, in reach, the source there. An engine without it takes no remotes. */
   checkRemotes?(task: TransferTask, run: Run): Promise<RemotesChecked>;
+  /** Looks for the markers that sides on other machines are to have. Rejects with `marker_missing`. */
+  checkMarkers?(task: TransferTask, run: Run): Promise<void>;
   /** What would be moved: the denominator of the progress. Runs before the first byte. */
   count(task: TransferTask, run: Run): Promise<Counted>;
   /** Copies. Resolves only when the program exited 0 (or with warnings that leave nothing undone). */

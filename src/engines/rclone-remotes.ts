@@ -2,7 +2,8 @@ import { overlaps, remoteOf } from '../../actors/paths.js';
 import { EngineFailed, type RemotesChecked, type Run, type TransferTask } from './engine.js';
 import { COMMON } from './rclone-args.js';
 import { notSaid, type RcloneProgram } from './rclone-program.js';
-import { inside, nameOf, parentOf, type Kind, type Sides } from './rclone-sides.js';
+import { markerMissing } from './marker-missing.js';
+import { inside, nameOf, parentOf, sidesOf, type Kind, type Sides } from './rclone-sides.js';
 import { STAGING_PREFIX } from './staging.js';
 
 /** What rclone tells of the remotes in its configuration. */
@@ -31,6 +32,19 @@ export class RcloneRemotes {
     if (remoteOf(source) && overlaps(source, destination))
       throw refusal('source_is_destination', `${source} and ${destination} are or hold one another.`, 'Choose another destination.');
     return { freeBytes: remoteOf(destination) ? await this.#freeBytes(destination, task, run) : null };
+  }
+
+  /** Of sides that are remotes. Where one file is copied, the marker is to lie beside it. */
+  async checkMarkers(task: TransferTask, run: Run): Promise<void> {
+    const { marker } = task.options;
+    if (!marker || ![task.source, task.destination].some(remoteOf)) return;
+    const { isFile, source, target } = await sidesOf(task, (place) => this.kindOf(place, task, run));
+    const folders = { source: isFile ? parentOf(source) : source, destination: isFile ? parentOf(target) : task.destination };
+    for (const side of ['source', 'destination'] as const) {
+      const [folder, name] = [folders[side], marker[side]];
+      if (!name || folder === null || !remoteOf(folder)) continue;
+      if ((await this.kindOf(inside(folder, name), task, run)) !== 'file') throw markerMissing(side, folder, name);
+    }
   }
 
   async kindOf(place: string, task: TransferTask, run: Run): Promise<Kind> {

@@ -53,6 +53,10 @@ class RcloneEngine implements Engine {
     return this.#remotes.check(task, run);
   }
 
+  checkMarkers(task: TransferTask, run: Run) {
+    return this.#remotes.checkMarkers(task, run);
+  }
+
   async count(task: TransferTask, run: Run): Promise<Counted> {
     const sides = await this.#sidesOf(task, run);
     await this.#refuseUnclear(task, sides, run);

@@ -1,4 +1,3 @@
-import { hostOf } from '../../actors/host-place.js';
 import type { Verification } from '../../actors/job.js';
 import { findTool, type Tool } from '../tools.js';
 import { BoundedRun } from './bounded-run.js';
@@ -7,22 +6,12 @@ import type { Counted, Engine, EnginePreview, EngineProbe, ListedEntry, RemotesC
 import type { Markers } from './leftovers.js';
 import { runChild } from './process.js';
 import { requireTool, sayCommand } from './program.js';
-import {
-  countArgs,
-  previewArgs,
-  listArgs,
-  listOf,
-  lookArgs,
-  lostArgs,
-  partArgs,
-  rootArgs,
-  transferArgs,
-  verifyArgs,
-} from './rsync-args.js';
+import { countArgs, previewArgs, listArgs, listOf, lostArgs, partArgs, rootArgs, transferArgs, verifyArgs } from './rsync-args.js';
 import { Compared } from './rsync-compared.js';
 import { LostMetadata, lostFlags, metadataArgs, requireCapable } from './rsync-metadata.js';
-import { RsyncErrors, saysNotThere } from './rsync-failures.js';
+import { RsyncErrors } from './rsync-failures.js';
 import { RsyncFiles, lookedAtAll } from './rsync-files.js';
+import { checkHost, checkMarker, lookBy } from './rsync-look.js';
 import { RsyncNames, isFolder, withFolder } from './rsync-names.js';
 import {
   BYTES_TRANSFERRED,
@@ -40,7 +29,7 @@ import { allAtOnce, partsOf } from './rsync-parallel.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 import { RsyncProgress } from './rsync-progress.js';
 import { countSmall } from './rsync-small.js';
-import { remoteSideOf, wayTo, type RemoteAccess } from './rsync-remote.js';
+import { wayTo, type RemoteAccess } from './rsync-remote.js';
 import { FilesToCopy, mostParts, type Part } from './rsync-split.js';
 import { takeUpTemporaries } from './rsync-temporary.js';
 import { INSTALL_RSYNC, probeRsync, versionText } from './rsync-version.js';
@@ -89,14 +78,15 @@ class RsyncEngine implements Engine {
   }
 
   async checkRemotes(task: TransferTask, run: Run): Promise<RemotesChecked> {
-    const [place, host] = [hostOf(task.source) ? task.source : task.destination, remoteSideOf(task)?.host ?? ''];
-    const { exit, errors } = await this.#run(lookArgs(place), task, run, { onLine: () => undefined });
-    const failure = exit.code === 0 ? null : errors.failure(exit);
-    // A destination may be made by the copy.
-    if (failure && !(place === task.destination && saysNotThere(failure))) throw new EngineFailed(failure);
-    run.log('info', 'worker', `${host} can be reached. How much room there is, it does not tell.`);
+    await checkHost(task, run, this.#look(task, run));
     return { freeBytes: null };
   }
+
+  checkMarkers(task: TransferTask, run: Run) {
+    return checkMarker(task, this.#look(task, run));
+  }
+
+  #look = (task: TransferTask, run: Run) => lookBy((args, onText) => this.#run(args, task, run, { onLine: (_line, text) => onText(text) }));
 
   async count(given: TransferTask, run: Run): Promise<Counted> {
     const task = await withFolder(given);

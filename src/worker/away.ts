@@ -59,7 +59,7 @@ class WaitingSteps implements AttemptSteps {
       return await step;
     } catch (error) {
       if (error instanceof EngineStopped) throw error;
-      const found = (await this.#missingDisk()) ?? (await lostNetwork(error, look));
+      const found = (await this.#missingDisk()) ?? missingMarker(error) ?? (await lostNetwork(error, look));
       if (found) throw new EngineFailed({ ...found.failure, retriable: true, advice: ADVICE, away: true });
       this.#tools.log.open();
       throw error;
@@ -79,6 +79,10 @@ class WaitingSteps implements AttemptSteps {
     if (engine) await Places.check({ jobId, attempt, ...this.#sides }, engine, this.#tools.roots, seen, run);
   }
 }
+
+/** Of another machine: it is there, and its disk is not. */
+const missingMarker = (error: unknown): EngineFailed | null =>
+  error instanceof EngineFailed && error.failure.code === 'marker_missing' ? error : null;
 
 /** A broken connection is a failed attempt, unless the other side cannot be reached now either. */
 async function lostNetwork(error: unknown, look: (error: Error) => Promise<void>): Promise<EngineFailed | null> {

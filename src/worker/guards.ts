@@ -4,6 +4,7 @@ import type { Job, PreviewLimits } from '../../actors/job.js';
 import { isRemote } from '../../actors/paths.js';
 import type { Agreed, Seen } from '../../actors/seen.js';
 import { EngineFailed, type Amount, type Changes, type TransferTask } from '../engines/engine.js';
+import { markerMissing } from '../engines/marker-missing.js';
 import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
 import { number } from './number.js';
 import { failed, type LocalSides } from './preflight.js';
@@ -118,12 +119,7 @@ const notMounted = (side: Side, given: string) =>
 
 async function requireMarker(side: Side, folder: string, name: string): Promise<void> {
   const stats = await stat(path.join(folder, name)).catch(() => null);
-  if (stats?.isFile()) return;
-  throw failed(
-    'marker_missing',
-    `The file ${name} is not in the ${side} ${folder}: this is not the disk that is meant, or it is not mounted.`,
-    'Mount the right disk, then retry the job. On a new disk, make the file yourself.',
-  );
+  if (!stats?.isFile()) throw markerMissing(side, folder, name);
 }
 
 /** The folder that a marker is looked for in: where one file is copied, the one that holds it. */

@@ -33,6 +33,7 @@ export class Places {
     const places = await Places.#withRemotes(local, task, engine, run);
     if (task.options.manifest && places.paths) await checkManifest({ manifest: task.options.manifest, paths: places.paths, roots });
     for (const said of await checkGuards(task, local, seen ?? null)) run.log('info', 'worker', said);
+    await engine.checkMarkers?.(task, run);
     return places;
   }
 
