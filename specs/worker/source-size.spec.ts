@@ -1,6 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { RequestBody } from '../../src/job-client.js';
+import { createRcloneEngine } from '../../src/engines/rclone.js';
+import { writeRemotes } from '../engines/remote.js';
 import { writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
@@ -68,5 +70,24 @@ describe('A source that has much less than at the last run', () => {
     await leave(7);
     const { id } = await bench.create({ options: careful });
     expect((await bench.reaches(id, 'paused')).error?.code).toBe('source_smaller');
+  });
+
+  it('is asked about by rclone too, where it is on a remote as where it is here', async () => {
+    const bench = await WorkerBench.start({ TALLYMAN_REMOTES: 'near' });
+    const configFile = await writeRemotes({ near: { type: 'alias', remote: bench.folder } });
+    await bench.startWorker(createRcloneEngine({ markers: bench.markers, configFile, remotes: ['near'] }));
+    const sides = [
+      { source: bench.at('source/'), destination: bench.at('copy/') },
+      { source: 'near:source/', destination: bench.at('other/') },
+    ];
+    const run = (side: object) => bench.create({ type: 'rclone', options: MIRROR, ...side });
+    for (let name = 0; name < 10; name++) await writeOldFile(bench.at(`source/${name}`), 'content');
+    for (const side of sides) await bench.reaches((await run(side)).id, 'completed');
+    for (let name = 0; name < 7; name++) await rm(bench.at(`source/${name}`));
+    for (const side of sides) {
+      const { error } = await bench.reaches((await run(side)).id, 'paused');
+      expect(error).toMatchObject({ code: 'source_smaller', asks: { sourceFiles: 3, sourceBytes: 21 } });
+    }
+    for (const name of ['copy', 'other']) expect(await readdir(bench.at(name))).toHaveLength(10);
   });
 });
