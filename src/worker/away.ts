@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AttemptSteps, StepRun } from '../../actors/attempt-steps.js';
 import type { Job } from '../../actors/job.js';
 import { runOptions } from '../../actors/run-options.js';
@@ -9,8 +8,6 @@ import type { AttemptTools, LogSink } from './attempt-tools.js';
 import { missingDisk } from './guards.js';
 import { Places } from './places.js';
 
-/** A mount that hangs does not answer at all. */
-const DISK_ANSWER_MS = 10_000;
 const ADVICE = 'The job waits until it is back and looks again by itself, at least once a minute. "retry" looks now, "cancel" gives up.';
 
 /** The steps of one attempt of a job, which may have been asked to wait while a side is away. */
@@ -59,16 +56,11 @@ class WaitingSteps implements AttemptSteps {
       return await step;
     } catch (error) {
       if (error instanceof EngineStopped) throw error;
-      const found = (await this.#missingDisk()) ?? missingMarker(error) ?? (await lostNetwork(error, look));
+      const found = (await missingDisk(this.#sides, this.#job.seen)) ?? missingMarker(error) ?? (await lostNetwork(error, look));
       if (found) throw new EngineFailed({ ...found.failure, retriable: true, advice: ADVICE, away: true });
       this.#tools.log.open();
       throw error;
     }
-  }
-
-  #missingDisk(): Promise<EngineFailed | null> {
-    const silence = delay(DISK_ANSWER_MS, null, { ref: false });
-    return Promise.race([missingDisk(this.#sides, this.#job.seen), silence]);
   }
 
   async #look({ signal }: StepRun): Promise<void> {

@@ -4,6 +4,7 @@ import type { Job, PreviewLimits } from '../../actors/job.js';
 import { isRemote } from '../../actors/paths.js';
 import type { Agreed, Seen } from '../../actors/seen.js';
 import { EngineFailed, type Amount, type Changes, type TransferTask } from '../engines/engine.js';
+import { answers } from './disk-answers.js';
 import { markerMissing } from '../engines/marker-missing.js';
 import { SYSTEM, diskOf, diskWords, isSameDisk } from './disk.js';
 import { number } from './number.js';
@@ -42,7 +43,7 @@ export async function missingDisk(
 ): Promise<EngineFailed | null> {
   const { requireMount, marker, otherDisk } = task.options;
   for (const side of SIDES) {
-    if (isRemote(task[side])) continue;
+    if (isRemote(task[side]) || !(await answers(task[side]))) continue;
     const { mount } = await diskOf(await nearest(task[side]));
     if (mount === null && (requireMount === side || requireMount === 'both')) return notMounted(side, task[side]);
     const before = seenHere(seen)?.[side];

@@ -1,6 +1,7 @@
 import type { Job } from '../../actors/job.js';
 import { isRemote } from '../../actors/paths.js';
 import type { Engine, RemotesChecked, Run, TransferTask } from '../engines/engine.js';
+import { requireAnswers } from './disk-answers.js';
 import { checkSpace } from './free-space.js';
 import { checkGuards } from './guards.js';
 import { checkManifest } from './manifest.js';
@@ -60,6 +61,7 @@ export class Places {
 /** The sides on this machine. */
 async function lookHere(task: TransferTask, roots: readonly string[]): Promise<LocalSides> {
   const { source, destination, options } = task;
+  await requireAnswers([source, destination]);
   const doing = options.compareOnly === true ? 'read' : 'write';
   if (!isRemote(source) && !isRemote(destination)) return checkPaths(task, roots, doing);
   const from = isRemote(source) ? null : await checkSource(source, roots);

@@ -5,6 +5,7 @@ import type { Job } from '../../actors/job.js';
 import type { Seen } from '../../actors/seen.js';
 import { isRemote } from '../../actors/paths.js';
 import type { Amount } from '../engines/engine.js';
+import { answers } from './disk-answers.js';
 import { SYSTEM, diskOf, isSameDisk } from './disk.js';
 
 /** What the two sides of a transfer are now, and what they are expected to be. */
@@ -16,11 +17,12 @@ export type Side = (typeof SIDES)[number];
 export type Sides = Record<Side, string | null>;
 
 export async function lookAtSides({ source, destination }: Pick<Job, Side>): Promise<Sides> {
-  return { source: await idOf(source), destination: await idOf(destination) };
+  const [from, to] = await Promise.all([idOf(source), idOf(destination)]);
+  return { source: from, destination: to };
 }
 
 async function idOf(place: string | null): Promise<string | null> {
-  if (place === null || isRemote(place)) return null;
+  if (place === null || isRemote(place) || !(await answers(place))) return null;
   const disk = await diskOf(await nearest(place)).catch(() => null);
   return disk && disk.id;
 }
