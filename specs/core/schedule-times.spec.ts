@@ -68,3 +68,16 @@ test('a time that never comes is none', () => {
 test('a leap day is waited for', () => {
   expect(times('0 0 29 2 *', 'UTC', '2026-01-01T00:00Z', 2)).toEqual(['2028-02-29T00:00', '2032-02-29T00:00']);
 });
+
+test.each([
+  ['61 * * * *', 'the minute cannot be "61". It takes 0 to 59'],
+  ['0 0 * 13 *', 'the month cannot be "13". It takes 1 to 12'],
+  ['0 0 * * MON-FOO', 'the weekday cannot be "MON-FOO"'],
+  ['99 * * * * *', 'the second cannot be "99"'],
+  ['0 5-1 * * *', 'the hour cannot be "5-1"'],
+  ['* * * *', 'has 4 parts, and takes five'],
+  ['', 'has 0 parts'],
+  ['@often', 'only @hourly, @daily'],
+])('what is wrong with %j is said by its part: %s', (cron, words) => {
+  expect(() => nextTime(cron, 'UTC', 0)).toThrow(words);
+});
