@@ -7,6 +7,7 @@ export function statsOf(state: ManagerState): object {
     total: state.table.entries.size,
     byStatus: Object.fromEntries(JOB_STATUSES.map((status) => [status, state.table.byStatus[status].size])),
     byType: Object.fromEntries(state.table.countByType),
+    schedules: state.table.schedules.summary,
     seq: state.lead.seq,
     epoch: state.lead.epoch,
     startedAt: state.startedAt,

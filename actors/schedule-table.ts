@@ -27,6 +27,11 @@ export class ScheduleTable {
   readonly #idByKey = new Map<string, string>();
   readonly #openRuns = new Map<string, Set<string>>();
 
+  /** How many there are, how many of them wait for a time, and which comes first. */
+  get summary(): { total: number; active: number; nextAt: string | null } {
+    return { total: this.entries.size, active: this.#times.size, nextAt: this.#times.first()?.replace(/\|.*/, '') ?? null };
+  }
+
   get(id: string): ScheduleEntry | undefined {
     return this.entries.get(id);
   }

@@ -26,6 +26,8 @@ interface Stats {
   total: number;
   byStatus: Record<JobStatus, number>;
   byType: Record<string, number>;
+  /** `active`: those that wait for a time, of which `nextAt` is the first. */
+  schedules: { total: number; active: number; nextAt: string | null };
   seq: number;
   epoch: number;
   startedAt: string;

@@ -55,6 +55,14 @@ describe('a schedule', () => {
     expect(schedule.nextAt).toBe('2027-01-16T01:30:00.000Z');
   });
 
+  test('is counted in stats, with the first time that comes', async () => {
+    const { manager, schedule } = await scheduled();
+    await manager.ask('schedule_create', { name: 'template', job: { type: 'probe' } });
+    expect((await manager.ask('stats', {})).schedules).toEqual({ total: 2, active: 1, nextAt: schedule.nextAt });
+    await manager.ask('schedule_update', { id: schedule.id, enabled: false });
+    expect((await manager.ask('stats', {})).schedules).toEqual({ total: 2, active: 0, nextAt: null });
+  });
+
   test('that is paused does not run, and goes on with the time after', async () => {
     const { manager, schedule } = await scheduled();
     expect(await manager.ask('schedule_update', { id: schedule.id, enabled: false })).toMatchObject({ nextAt: null, next: [], version: 2 });

@@ -60,6 +60,11 @@ const statsSchema = z.object({
   total: count,
   byStatus: z.record(z.enum(JOB_STATUSES), count),
   byType: z.record(z.string(), count),
+  schedules: z.object({
+    total: count,
+    active: count.describe('those that wait for a time'),
+    nextAt: z.string().nullable().describe('the first of these times'),
+  }),
   seq: count,
   epoch: count,
   startedAt: z.string(),

@@ -23,6 +23,8 @@ export function metricsText(context: GatewayContext, stats: Answers['stats'] | n
   if (stats) {
     const { mailbox, journal, counters } = stats;
     gauge('jobs', 'Jobs by status.', ...JOB_STATUSES.map((status): Sample => [stats.byStatus[status], { status }]));
+    gauge('schedules', 'Schedules and templates.', [stats.schedules.total]);
+    gauge('schedules_active', 'Schedules that wait for a time.', [stats.schedules.active]);
     gauge('mailbox_messages', 'Requests that wait in the mailbox.', [mailbox.messages]);
     gauge('mailbox_bytes', 'Bytes of the requests that wait in the mailbox.', [mailbox.bytes]);
     gauge('parked_claims', 'Claims that wait for a job.', [mailbox.parkedClaims]);

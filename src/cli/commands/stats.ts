@@ -20,7 +20,7 @@ export const stats: Command = {
       terminal.json(answer);
       return EXIT_CODES.ok.code;
     }
-    const { byStatus, byType, mailbox, journal, counters } = answer;
+    const { byStatus, byType, schedules, mailbox, journal, counters } = answer;
     const lines = pairLines([
       ['jobs', String(answer.total)],
       ...JOB_STATUSES.map((status) => [`  ${status}`, byStatus[status] > 0 ? String(byStatus[status]) : null] as const),
@@ -29,6 +29,12 @@ export const stats: Command = {
         Object.entries(byType)
           .map(([type, count]) => `${type} ${count}`)
           .join(', ') || null,
+      ],
+      [
+        'schedules',
+        schedules.total === 0
+          ? null
+          : `${schedules.total}, ${schedules.active} active${schedules.nextAt ? `, next at ${localTime(schedules.nextAt)}` : ''}`,
       ],
       ['mailbox', `${mailbox.messages} waiting (${bytes(mailbox.bytes)}), ${mailbox.parkedClaims} workers wait for a job`],
       [
