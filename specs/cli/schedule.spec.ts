@@ -79,7 +79,10 @@ test.each([
   [['chnage', 'x'], /Did you mean change\?/],
   [['add', 'photos'], /Something is missing: tallyman schedule add NAME CRON/],
   [['list', '--exclude', 'x'], /schedule list takes no --exclude/],
-  [['add', 'x', '30 26 * * *', '/tmp/a', '/tmp/b'], /cron: the hour cannot be "26"\. It takes 0 to 23.* Expected: minute hour day month weekday/],
+  [
+    ['add', 'x', '30 26 * * *', '/tmp/a', '/tmp/b'],
+    /cron: the hour cannot be "26"\. It takes 0 to 23.* Expected: minute hour day month weekday/,
+  ],
   [['change', 'x'], /Say what is to be otherwise/],
   [['add', 'x', '@daily', '/tmp/a', '/tmp/b', '--per-file'], /go with --move/],
 ])('%j is refused and says what would be right', async (args, message) => {
