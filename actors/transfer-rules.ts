@@ -26,14 +26,16 @@ export function checkTransfer(allowed: Allowed, transfer: Transfer): void {
 }
 
 /** Source files go only when the request itself says yes: a setting or a template cannot say it for a person. */
-function requireConfirmed({ source, destination, options: { deleteSource } }: Transfer): void {
+function requireConfirmed({ type, source, destination, options: { deleteSource } }: Transfer): void {
   if (deleteSource.mode === 'never') return;
-  if (isRemote(source) || isRemote(destination)) {
+  const field = 'options.deleteSource.mode';
+  if (isRemote(source))
     throw refuse(
-      'options.deleteSource.mode',
-      'only between folders of this machine can each copy be proved. Give "never": copy, verify, then delete the source yourself.',
+      field,
+      'only files of this machine are deleted, and the source is elsewhere. Give "never": copy, verify, then delete there.',
     );
-  }
+  if (type === 'rsync' && isRemote(destination))
+    throw refuse(field, 'rsync cannot prove each copy on another machine. Use type "rclone" and a remote, or give "never".');
   if (deleteSource.confirmed) return;
   throw new JobError(
     'invalid_request',

@@ -97,7 +97,9 @@ test.each<[string, string, object, string | null]>([
   ['/mnt/a/', 'cloud:b', { ...mirror, trash: '/mnt/trash' }, 'options.trash'],
   ['cloud:a/', '/mnt/b', { ...mirror, trash: 'cloud:trash' }, 'options.trash'],
   ['/mnt/a/', '/mnt/b', { deleteSource: { mode: 'after_verify', confirmed: true } }, null],
-  ['/mnt/a/', 'cloud:b', { deleteSource: { mode: 'after_verify', confirmed: true } }, 'options.deleteSource.mode'],
+  ['/mnt/a/', 'cloud:b', { deleteSource: { mode: 'after_verify', confirmed: true } }, null],
+  ['/mnt/a/', 'cloud:b', { deleteSource: { mode: 'after_verify' } }, 'options.deleteSource.confirmed'],
+  ['cloud:a/', 'cloud:b', { deleteSource: { mode: 'per_file', confirmed: true } }, 'options.deleteSource.mode'],
   ['cloud:a/', '/mnt/b', { deleteSource: { mode: 'per_file', confirmed: true } }, 'options.deleteSource.mode'],
 ])('rclone from %s to %s with %j', (source, destination, options, field) => {
   expect(refused(source, destination, options, 'rclone')).toBe(field);

@@ -103,6 +103,7 @@ describe('On a remote', () => {
     const task = makeTask(`${source}/`, 'dav:there/');
     await copy(engine, task);
     expect(await engine.count(task, new Bench())).toMatchObject({ filesTotal: 0, bytesTotal: 0 });
+    expect(await copy(engine, task)).toMatchObject({ filesTransferred: 0 });
     await writeFile(path.join(source, 'a'), 'longer');
     expect(await copy(engine, task)).toMatchObject({ filesTransferred: 1, bytesTransferred: 6 });
     expect(await readFile(at('served/there/a'), 'utf8')).toBe('longer');

@@ -22,9 +22,10 @@ import { transferOptionsSchema } from '../../actors/job.js';
 import { EngineStopped, type ListedEntry } from '../../src/engines/engine.js';
 import { identityOf } from '../../src/worker/file-proof.js';
 import { FolderWalk } from '../../src/worker/folder.js';
+import { NearCopies } from '../../src/worker/near-copies.js';
 import { SeveralNames } from '../../src/worker/several-names.js';
 import { SourceDeletion, type DeletionRun } from '../../src/worker/source-deletion.js';
-import { listSource } from '../../src/worker/source-list.js';
+import { listSource, type SourceList } from '../../src/worker/source-list.js';
 import { failureOf } from '../engines/bench.js';
 import { newFolder, writeOldFile } from '../engines/trees.js';
 
@@ -45,8 +46,10 @@ async function entriesOf(root: string, below = ''): Promise<ListedEntry[]> {
 /** A source and its copy, listed as before a copy. */
 async function listed(source: string, target: string) {
   const task = { jobId: 'job', attempt: 1, source: `${source}/`, destination: `${target}/`, options };
-  return listSource(task, { source, target, existing: target }, await entriesOf(source));
+  return listSource(task, { source, target }, await entriesOf(source));
 }
+
+const deletionOf = (list: SourceList) => new SourceDeletion(list, new NearCopies(list.target ?? ''));
 
 class Told implements DeletionRun {
   readonly abort = new AbortController();
@@ -99,7 +102,7 @@ describe('Deleting a source', () => {
     const { source, target } = await twoSides();
     await symlink('nowhere', path.join(source, 'link'));
     await symlink('nowhere', path.join(target, 'link'));
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     run.before = (what) => {
       if (what === 'tell') expect(run.announced.length).toBeGreaterThan(run.outcomes.length);
@@ -168,7 +171,7 @@ describe('Deleting a source', () => {
     const list = await listed(source, target);
     await harm({ source, target });
     const before = await contents(source);
-    const deletion = new SourceDeletion(list);
+    const deletion = deletionOf(list);
     const run = new Told();
     const failure = await failureOf(deletion.proveAll(1, run));
     expect(failure.message).toMatch(words);
@@ -184,7 +187,7 @@ describe('Deleting a source', () => {
     const list = await listed(source, target);
     await harm({ source, target });
     const before = await contents(source);
-    const deletion = new SourceDeletion(list);
+    const deletion = deletionOf(list);
     await failureOf(deletion.proveAndDelete(1, new Told()));
     await deletion.close();
     const after = await contents(source);
@@ -195,7 +198,7 @@ describe('Deleting a source', () => {
 
   it('keeps what changed, or whose copy changed, between the proof and the deletion', async () => {
     const { source, target } = await twoSides({ a: 'a', b: 'b', c: 'c', d: 'd' });
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     await appendFile(path.join(source, 'a'), 'more');
@@ -210,7 +213,7 @@ describe('Deleting a source', () => {
   it('never leaves its folder: one that was exchanged for a link is not followed', async () => {
     const { folder, source, target } = await twoSides();
     await cp(path.join(source, 'sub'), path.join(folder, 'elsewhere'), { recursive: true, preserveTimestamps: true });
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     await rename(path.join(source, 'sub'), path.join(folder, 'aside'));
@@ -225,7 +228,7 @@ describe('Deleting a source', () => {
 
   it('leaves what came after the list, and folders that are not empty', async () => {
     const { source, target } = await twoSides();
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     for (const side of [source, target]) await writeOldFile(path.join(side, 'sub/new'), 'new');
     await deletion.proveAll(1, run);
@@ -237,7 +240,7 @@ describe('Deleting a source', () => {
 
   it('does nothing when the log does not take what is to be deleted', async () => {
     const { source, target } = await twoSides();
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     run.announce = () => Promise.reject(new Error('full'));
@@ -248,7 +251,7 @@ describe('Deleting a source', () => {
 
   it('stops between two files when it is told to', async () => {
     const { source, target } = await twoSides({ a: 'a', b: 'b', c: 'c' });
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     run.before = (what) => {
@@ -278,7 +281,7 @@ describe('Deleting a source', () => {
           run.before = () => {
             if (steps++ === breakAt) throw new Error('power cut');
           };
-          const deletion = new SourceDeletion(list);
+          const deletion = deletionOf(list);
           try {
             if (perFile) await deletion.proveAndDelete(1, run);
             else {
@@ -301,7 +304,7 @@ describe('Deleting a source', () => {
 
   it('keeps a file that cannot be deleted, and says why', async () => {
     const { source, target } = await twoSides({ 'sub/b': 'b' });
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     await deletion.close();
@@ -315,7 +318,7 @@ describe('Deleting a source', () => {
 
   it('stops with the first file when its copy goes with it', async () => {
     const { source, target } = await twoSides({ a: 'a', b: 'b', c: 'c' });
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     const run = new Told();
     await deletion.proveAll(1, run);
     run.tell = ({ copyPath }) => {
@@ -330,7 +333,7 @@ describe('Deleting a source', () => {
     const { source, target } = await twoSides({ a: 'a' });
     await rm(path.join(target, 'a'));
     await link(path.join(source, 'a'), path.join(target, 'a'));
-    const deletion = new SourceDeletion(await listed(source, target));
+    const deletion = deletionOf(await listed(source, target));
     expect((await failureOf(deletion.proveAll(1, new Told()))).message).toContain('one and the same file');
     await deletion.close();
   });
@@ -342,7 +345,7 @@ describe('Deleting a source', () => {
         await link(path.join(source, 'a'), path.join(source, name));
         await cp(path.join(target, 'a'), path.join(target, name), { preserveTimestamps: true });
       }
-      return { source, deletion: new SourceDeletion(await listed(source, target)) };
+      return { source, deletion: deletionOf(await listed(source, target)) };
     }
 
     it('deletes every name, at the end', async () => {
@@ -394,7 +397,7 @@ describe('Deleting a source', () => {
     await chmod(path.join(source, 'a'), 0o600);
     for (const side of [source, target]) await writeFile(path.join(side, 'a'), 'other');
     await utimes(path.join(source, 'a'), atime, mtime);
-    const deletion = new SourceDeletion(list);
+    const deletion = deletionOf(list);
     expect(await failureOf(deletion.proveAll(1, new Told()))).toMatchObject({ code: 'source_changed', retriable: true });
     await deletion.close();
     expect(await readdir(source)).toEqual(['a']);

@@ -26,6 +26,47 @@ export interface Engine {
   verify(task: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification>;
   /** Every entry of the source that a transfer looks at, by the same patterns. An engine without it cannot delete a source. */
   list?(task: TransferTask, run: Run): Promise<ListedEntry[]>;
+  /** The copies that a transfer to a remote makes there. An engine without it moves nothing to a remote. */
+  farCopies?(task: TransferTask, run: Run): Promise<FarCopies>;
+}
+
+/** An entry of the source and its copy. The path is as `list` tells it. */
+export type Copied = Pick<ListedEntry, 'path'> & { type: 'file' | 'link' };
+
+/** Of an algorithm that both sides can compute. */
+export interface Sum {
+  algorithm: 'sha256' | 'sha1' | 'md5';
+  hex: string;
+  /** `checksum`: the remote says so of itself. `bytes`: the file was read back. */
+  by: 'checksum' | 'bytes';
+}
+
+/** The copies of one job on a remote. A link's copy is a file that holds its target. */
+export interface FarCopies {
+  /** The folder there that holds them, for show. */
+  place: string;
+  /** By what the remote tells of its files; null: they are read back. */
+  algorithm: Sum['algorithm'] | null;
+  /** The paths of files that would have one and the same copy. */
+  sharing(files: readonly Copied[]): Set<string>;
+  /** Size and time of each that is there, by path. */
+  look(files: readonly Copied[], run: Run): Promise<Map<string, FarState>>;
+  /** The sum of each that is there and can be read, by path. */
+  sums(files: readonly Copied[], run: Run): Promise<Map<string, Sum>>;
+  hasFolder(path: string, run: Run): Promise<boolean>;
+  /** Puts a file of this name into the folder. */
+  putProbe(name: string, run: Run): Promise<void>;
+  /** The files whose names begin so, in the folder and below it. */
+  findProbes(prefix: string, run: Run): Promise<string[]>;
+  /** Removes such files. */
+  removeProbes(paths: readonly string[], run: Run): Promise<void>;
+  /** Removes the folders that `putProbe` had to make, unless something is in them. */
+  removeMadeFolders(run: Run): Promise<void>;
+}
+
+export interface FarState {
+  bytes: number;
+  time: string;
 }
 
 export interface ListedEntry {

@@ -3,7 +3,7 @@ import { EngineFailed, type TransferTask } from './engine.js';
 import type { Arrival } from './rclone-arrival.js';
 import { filterRules } from './rclone-patterns.js';
 import { inside, type Sides } from './rclone-sides.js';
-import { STAGING_PREFIX } from './staging.js';
+import { PROBE_PREFIX, STAGING_PREFIX } from './staging.js';
 
 /** One attempt, each line of the log as JSON, no question on stdin. The worker waits between attempts, not rclone. */
 export const COMMON = ['--use-json-log', '--log-level', 'INFO', '--retries', '1', '--low-level-retries', '10', '--ask-password=false'];
@@ -106,10 +106,11 @@ export const putAsideArgs = (verb: 'move' | 'copy', place: string, trash: string
 /** Removes a folder with those in it, if they are empty. */
 export const removeFoldersArgs = (folder: string): string[] => ['rmdirs', ...COMMON, '--', folder];
 
-/** Within a remote, by renaming. */
+/** Within a remote, by renaming. "--links": where it is a folder of this machine by another name, links stand there as links. */
 export const moveArgs = (task: TransferTask, { isFile, target }: Sides, from: string): string[] => [
   ...(isFile ? ['moveto'] : ['move', '--create-empty-src-dirs', '--delete-empty-src-dirs']),
   ...COMMON,
+  '--links',
   ...backup(task),
   '--',
   from,
@@ -143,6 +144,34 @@ export const sizeArgs = (task: TransferTask, sides: Sides, place: string): strin
 /** Reads the file through, wherever it is. */
 export const hashArgs = (algorithm: string, place: string): string[] => ['hashsum', algorithm, '--download', ...COMMON, '--', place];
 
+/** Size, time and name of the given files that are there. "--links" is for a remote that is a folder of this machine by another name. */
+export const lookArgs = (place: string): string[] => ['lsl', ...COMMON, '--links', ...THESE, '--', place];
+
+/** The sums of the given files: those that the remote tells, or of what is read back. */
+export const sumsArgs = (place: string, algorithm: string, how: 'told' | 'read'): string[] => [
+  'hashsum',
+  algorithm,
+  ...(how === 'read' ? ['--download', ...STATS.slice(0, 4)] : []),
+  ...COMMON,
+  '--links',
+  ...THESE,
+  '--',
+  place,
+];
+
+export const probeArgs = (file: string): string[] => ['rcat', ...COMMON, '--', file];
+/** Every file below a place whose name begins so. */
+export const findProbesArgs = (place: string, prefix: string): string[] => [
+  'lsf',
+  '--recursive',
+  '--files-only',
+  ...COMMON,
+  `--filter=+ ${prefix}*`,
+  '--filter=- *',
+  '--',
+  place,
+];
+
 /**
  * Links are copied as links; on a remote they are files `<name>.rclonelink`. Such
  * files of a remote stay files: as links they could lead a copy out of its
@@ -160,7 +189,8 @@ function selection({ options }: TransferTask, { isFile, source }: Sides): string
 }
 
 /** What a killed attempt left in a folder that is now a source is none of it. */
-const filters = (rules: string[]): string[] => [`- ${STAGING_PREFIX}*/**`, ...rules].map((rule) => `--filter=${rule}`);
+const filters = (rules: string[]): string[] =>
+  [`- ${STAGING_PREFIX}*/**`, `- ${PROBE_PREFIX}*`, ...rules].map((rule) => `--filter=${rule}`);
 
 const links = (place: string): string[] => (remoteOf(place) ? [] : ['--links']);
 

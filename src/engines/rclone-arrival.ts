@@ -14,8 +14,8 @@ export interface Arrival {
   /** What is there already is not copied again. */
   compareWith: string | null;
   begin(): Promise<void>;
-  /** rclone is done: everything is whole. */
-  all(run: Run): Promise<void>;
+  /** rclone is done: everything is whole. `copied`: so many files. */
+  all(run: Run, copied: number): Promise<void>;
   /** rclone failed or was stopped: moves what is certainly whole, if that can be told, and answers its paths; null: all that was copied is there. */
   whole(): Promise<ReadonlySet<string> | null>;
 }
@@ -41,8 +41,12 @@ export async function arrivalOf(
     into,
     compareWith,
     begin: nothing,
-    async all(moving) {
-      mustBeZero(await program.run(moveArgs(task, sides, into), task, moving));
+    async all(moving, copied) {
+      const outcome = await program.run(moveArgs(task, sides, into), task, moving);
+      // The folder was never made when everything was there already.
+      const isEmpty = copied === 0 && outcome.exit.code !== 0 && outcome.errors.failure(outcome.exit).code === 'source_missing';
+      if (isEmpty) return;
+      mustBeZero(outcome);
       await program.ask(removeFoldersArgs(sides.isFile ? (parentOf(into) ?? into) : into), task, moving).catch((error: unknown) => {
         // A folder that was moved as a whole is not there any more.
         if (!(error instanceof EngineFailed) || error.failure.code !== 'source_missing') throw error;

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 
 /** What rclone hangs on the name of a symbolic link that it copies as one. */
-const LINK_SUFFIX = '.rclonelink';
+export const LINK_SUFFIX = '.rclonelink';
 
 const fromLatin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -17,7 +17,7 @@ export const realName = (name: string): string =>
   );
 
 /** The same name as rclone calls it. */
-const rcloneName = (real: string): string =>
+export const rcloneName = (real: string): string =>
   real
     .replace(/\xe2\x90[\x80-\x9f\xa1]|\xe2\x80\x9b/g, '\xe2\x80\x9b$&')
     // eslint-disable-next-line no-control-regex -- control characters are what is looked for

@@ -1,10 +1,22 @@
 import { overlaps, remoteOf } from '../../actors/paths.js';
-import { EngineFailed, type RemotesChecked, type Run, type TransferTask } from './engine.js';
+import { EngineFailed, type RemotesChecked, type Run, type Sum, type TransferTask } from './engine.js';
 import { COMMON } from './rclone-args.js';
 import { notSaid, type RcloneProgram } from './rclone-program.js';
 import { markerMissing } from './marker-missing.js';
 import { inside, nameOf, parentOf, sidesOf, type Kind, type Sides } from './rclone-sides.js';
 import { STAGING_PREFIX } from './staging.js';
+
+/** The best first. Weaker ones, as CRC-32, prove nothing. */
+const HASHES = ['sha256', 'sha1', 'md5'] as const;
+/** They lead to other remotes, and some keep the hash of what was once written: that says nothing of what is there. */
+const REMEMBERING: ReadonlySet<string> = new Set(['hasher', 'chunker', 'union', 'combine', 'compress', 'cache', 'crypt']);
+
+/** What `rclone backend features` says. */
+interface Told {
+  Name?: unknown;
+  Hashes?: unknown;
+  Features?: { Move?: unknown };
+}
 
 /** What rclone tells of the remotes in its configuration. */
 export class RcloneRemotes {
@@ -75,11 +87,32 @@ export class RcloneRemotes {
     const name = remoteOf(place)?.name ?? '';
     const known = this.#moves.get(name);
     if (known !== undefined) return known;
-    const said = await this.#program.ask(['backend', 'features', ...COMMON, '--', `${name}:`], task, run);
-    const { Features } = JSON.parse(said) as { Features?: { Move?: unknown } };
-    if (!Features) throw notSaid(`what the remote ${name} can do`);
-    this.#moves.set(name, Features.Move === true);
-    return Features.Move === true;
+    const { Move } = (await this.#told(name, task, run)).Features;
+    this.#moves.set(name, Move === true);
+    return Move === true;
+  }
+
+  /** The hash that it tells of its files as they are there; null: of none that is known here. */
+  async hashOf(place: string, task: TransferTask, run: Run): Promise<Sum['algorithm'] | null> {
+    const name = remoteOf(place)?.name ?? '';
+    const told = await this.#told(name, task, run);
+    const types = await this.#program.ask(['listremotes', '--long', ...COMMON], task, run);
+    const typeOf = (remote: string) =>
+      types
+        .split('\n')
+        .find((line) => line.startsWith(`${remote}:`))
+        ?.slice(remote.length + 1)
+        .trim();
+    // An alias tells what it stands for.
+    const type = typeOf(String(told.Name).replace(/\{.*\}$/, '')) ?? typeOf(name);
+    const hashes = Array.isArray(told.Hashes) ? told.Hashes : [];
+    return REMEMBERING.has(type ?? '') ? null : (HASHES.find((hash) => hashes.includes(hash)) ?? null);
+  }
+
+  async #told(name: string, task: TransferTask, run: Run): Promise<Told & { Features: NonNullable<Told['Features']> }> {
+    const told = JSON.parse(await this.#program.ask(['backend', 'features', ...COMMON, '--', `${name}:`], task, run)) as Told;
+    if (!told.Features) throw notSaid(`what the remote ${name} can do`);
+    return { ...told, Features: told.Features };
   }
 
   async #freeBytes(place: string, task: TransferTask, run: Run): Promise<number | null> {

@@ -8,6 +8,7 @@ import {
   type Counted,
   type Engine,
   type EnginePreview,
+  type FarCopies,
   type ListedEntry,
   type Run,
   type TransferTask,
@@ -18,6 +19,7 @@ import { arrivalOf, type Arrival } from './rclone-arrival.js';
 import { dryRun, namesOf } from './rclone-changes.js';
 import { CheckReport } from './rclone-check.js';
 import { RcloneFiles, entryOf } from './rclone-files.js';
+import { farCopiesOf } from './rclone-far-copies.js';
 import { deleteExtraneous } from './rclone-mirror.js';
 import { listOf, realName } from './rclone-names.js';
 import { folderRules, unclearFolder } from './rclone-patterns.js';
@@ -156,6 +158,10 @@ class RcloneEngine implements Engine {
     return entries;
   }
 
+  async farCopies(task: TransferTask, run: Run): Promise<FarCopies> {
+    return farCopiesOf(task, await this.#sidesOf(task, run), run, this.#program, this.#remotes);
+  }
+
   /** Copies beside the final place and moves whole files in, also when it fails or is stopped. Tells what became of each file. */
   async #copy(task: TransferTask, sides: Sides, progress: RcloneProgress, run: Run): Promise<{ outcome: Outcome; warnings: string[] }> {
     const arrival = await this.#arrivalOf(sides, task, run);
@@ -172,7 +178,7 @@ class RcloneEngine implements Engine {
           files.onMessage(message);
         },
       });
-      if (outcome.exit.code === 0) await arrival.all(run);
+      if (outcome.exit.code === 0) await arrival.all(run, requireStats(outcome).transfers);
       // Somebody else ended it: this worker may have lost the job, and another one may go on with what is there.
       const moved = outcome.exit.code === 0 ? null : outcome.exit.code === null ? new Set<string>() : await arrival.whole();
       const there = await files.tell(moved, sizesIn ?? null, run);

@@ -6,6 +6,8 @@ import { CAUSE_OF_ERRNO, FailureCauses } from './failure-causes.js';
 
 /** What the names of staging folders begin with; a folder of such a name in a source is not copied. */
 export const STAGING_PREFIX = '.tallyman-rclone-';
+/** Of empty files that show whether two folders are one; neither are they copied. */
+export const PROBE_PREFIX = '.tallyman-probe-';
 
 /**
  * A folder beside the final place, for a program that writes files under their

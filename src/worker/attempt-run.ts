@@ -88,7 +88,7 @@ export class AttemptRun implements AttemptSteps {
       this.#places = await Places.check(task, this.#engine(), this.#tools.roots, this.#job?.seen ?? null, this.#runOf(run));
     } catch (error) {
       if (!this.#source) throw error;
-      return this.#source.requireMoved(error);
+      return this.#source.requireMoved(error, this.#engine(), run);
     }
     this.#say('info', `Source and destination are in order; ${this.#job?.type} is version ${probe.version}.`);
     for (const note of probe.notes) this.#say('info', note);
@@ -107,7 +107,7 @@ export class AttemptRun implements AttemptSteps {
     checkChanges(this.#task(), totals.changes);
     if (this.#job) checkSize(this.#task(), totals.source, this.#job);
     await this.#places?.requireSpace(totals.bytesTotal, run.signal);
-    const paths = this.#places?.paths;
+    const paths = this.#places?.local;
     if (paths) await this.#source?.list(this.#engine(), paths, run);
     return totals;
   }

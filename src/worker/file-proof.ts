@@ -14,16 +14,24 @@ export interface Place {
   name: Buffer;
 }
 
+export interface Proven {
+  equal: true;
+  provedBy: 'bytes' | 'checksum';
+  /** `<algorithm>:<hex>`; null of a link on this machine. */
+  checksum: string | null;
+  copy: Identity;
+}
+
 export type Proof =
-  | { equal: true; sha256: string | null; copy: Identity }
+  | Proven
   /** `changed`: the source is not what it was when it was listed; a further attempt may help. */
   | { equal: false; why: string; changed: boolean };
 
 const CHUNK_BYTES = 1024 * 1024;
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-const CHANGED: Proof = { equal: false, why: 'it changed after it was listed', changed: true };
-const differs = (why: string): Proof => ({ equal: false, why, changed: false });
+export const CHANGED: Proof = { equal: false, why: 'it changed after it was listed', changed: true };
+export const differs = (why: string): Proof => ({ equal: false, why, changed: false });
 
 /**
  * Compares a file with its copy byte by byte and makes sure that neither
@@ -50,7 +58,7 @@ export async function proveFile(
       if (identityOf(await from.stat({ bigint: true })) !== listed) return CHANGED;
       if (sha256 === null) return differs('its copy has other content');
       if (identityOf(await to.stat({ bigint: true })) !== identityOf(there)) return differs('its copy changed while it was compared');
-      return { equal: true, sha256, copy: identityOf(there) };
+      return { equal: true, provedBy: 'bytes', checksum: `sha256:${sha256}`, copy: identityOf(there) };
     } finally {
       await to.close();
     }
@@ -67,7 +75,39 @@ export async function proveLink(source: Place, copy: Place, listed: Identity): P
   const there = await lstat(to, { bigint: true }).catch(() => null);
   if (!there?.isSymbolicLink()) return differs('there is no copy of the link');
   if (!target.equals(await readlink(to, 'buffer'))) return differs('its copy points elsewhere');
-  return { equal: true, sha256: null, copy: identityOf(there) };
+  return { equal: true, provedBy: 'bytes', checksum: null, copy: identityOf(there) };
+}
+
+/** The sum and the size of a file, or of the text of a link; null when it is not what was listed. */
+export async function sumOf(
+  { folder, name }: Place,
+  type: 'file' | 'link',
+  listed: Identity,
+  algorithm: string,
+  { signal, onBytes }: { signal: AbortSignal; onBytes: (bytes: number) => void },
+): Promise<{ hex: string; bytes: number } | null> {
+  const hash = createHash(algorithm);
+  if (type === 'link') {
+    const text = await readlink(folder.at(name), 'buffer');
+    if (identityOf(await lstat(folder.at(name), { bigint: true })) !== listed) return null;
+    return { hex: hash.update(text).digest('hex'), bytes: text.length };
+  }
+  const file = await open(folder.at(name), FLAGS);
+  try {
+    if (identityOf(await file.stat({ bigint: true })) !== listed) return null;
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    let bytes = 0;
+    for (let read = await fill(file, buffer); read > 0; read = await fill(file, buffer)) {
+      signal.throwIfAborted();
+      hash.update(buffer.subarray(0, read));
+      bytes += read;
+      onBytes(read);
+    }
+    if (identityOf(await file.stat({ bigint: true })) !== listed) return null;
+    return { hex: hash.digest('hex'), bytes };
+  } finally {
+    await file.close();
+  }
 }
 
 async function openCopy({ folder, name }: Place): Promise<FileHandle | null> {

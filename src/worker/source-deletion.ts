@@ -1,18 +1,19 @@
 import { lstat, rmdir } from 'node:fs/promises';
 import type { Deletion, Progress, Verification } from '../../actors/job.js';
 import { EngineStopped } from '../engines/engine.js';
-import { identityOf, proveFile, proveLink, type Identity, type Place, type Proof } from './file-proof.js';
+import type { Copies } from './copies.js';
+import { identityOf, type Proof, type Proven } from './file-proof.js';
 import { announcement, folderAnnouncement, type Announced } from './announcement.js';
 import { FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
 import { SeveralNames } from './several-names.js';
 import { showPath } from '../show-path.js';
 import type { SourceFile, SourceList } from './source-list.js';
-import { writeThrough } from './write-through.js';
 
 /** What is deleted in one go, after one entry in the log. */
-const BATCH_FILES = 200;
-const BATCH_BYTES = 64 * 1024 * 1024;
+const BATCH = { files: 200, bytes: 64 * 1024 * 1024 };
+/** What is proved in one go when nothing is deleted meanwhile. */
+const PROOF = { files: 2000, bytes: 4 * 1024 * 1024 * 1024 };
 
 /** What the deletion is given. Everything that it does is told here. */
 export interface DeletionRun {
@@ -21,7 +22,7 @@ export interface DeletionRun {
   /** Stores what is about to be deleted. Nothing is deleted before this has resolved. */
   announce(entries: Announced[]): Promise<void>;
   /** What became of one file. */
-  tell(file: SourceFile, outcome: 'deleted' | 'kept', why: string | null, sha256: string | null): void;
+  tell(file: SourceFile, outcome: 'deleted' | 'kept', why: string | null, proof: Proven | null): void;
 }
 
 const NO_RUN: DeletionRun = {
@@ -33,20 +34,19 @@ const NO_RUN: DeletionRun = {
 
 interface Proved {
   file: SourceFile;
-  sha256: string | null;
-  copy: Identity;
+  proof: Proven;
 }
 
 /**
  * Deletes the files of a source whose copies are proved: each was compared
- * byte by byte in this attempt, is the very file that was listed before the
+ * by its content in this attempt, is the very file that was listed before the
  * copy, and neither it nor its copy has changed since.
  */
 export class SourceDeletion {
   readonly list: SourceList;
   #run: DeletionRun = NO_RUN;
   readonly #source: FolderWalk;
-  readonly #copy: FolderWalk;
+  readonly #copies: Copies;
   readonly #names = new SeveralNames();
   #proved: Proved[] = [];
   #kept = new Map<string, number>();
@@ -58,16 +58,28 @@ export class SourceDeletion {
   readonly #bytesTotal: number;
   #done = { filesDeleted: 0, bytesDeleted: 0, foldersDeleted: 0 };
 
-  constructor(list: SourceList) {
-    this.list = list;
+  constructor(list: SourceList, copies: Copies) {
+    [this.list, this.#copies] = [list, copies];
     // At least 1: an empty file is whole at once.
     this.#bytesTotal = Math.max(
       1,
       list.files.reduce((sum, { bytes }) => sum + bytes, 0),
     );
     this.#source = new FolderWalk(list.source);
-    this.#copy = new FolderWalk(list.target);
     this.#count('no copy is made of sockets, pipes and devices', list.special.length);
+  }
+
+  get how(): string {
+    return this.#copies.how;
+  }
+
+  get where(): string {
+    return this.#copies.where;
+  }
+
+  /** Once more, right before the first file goes. */
+  requireTwoPlaces(signal: AbortSignal): Promise<void> {
+    return this.#copies.requireTwoPlaces(this.list.source, 'deletion', signal);
   }
 
   get deletion(): Deletion {
@@ -78,8 +90,7 @@ export class SourceDeletion {
   get verification(): Verification {
     const filesExpected = this.list.files.length - this.#gone;
     return {
-      method: 'bytes',
-      algorithm: 'sha256',
+      ...this.#copies.method,
       filesExpected,
       filesEqual: this.#filesEqual,
       mismatches: this.#differing.length + this.#changed,
@@ -89,32 +100,26 @@ export class SourceDeletion {
   /** Compares every file before the first is deleted. Rejects when one is not proved: then nothing may go. */
   async proveAll(attempt: number, run: DeletionRun): Promise<Verification> {
     this.#run = run;
-    for (const file of this.list.files) await this.#prove(file);
+    for (const batch of batchesOf(this.list.files, PROOF)) await this.#prove(batch);
     this.#requireAllProved(attempt, 'Nothing was deleted.');
-    await this.#writeThrough(this.#proved);
+    await this.#copies.secure(this.#proved);
     return this.verification;
   }
 
   /** Deletes what `proveAll` has proved. */
   async deleteProved(run: DeletionRun): Promise<void> {
     this.#run = run;
-    for (let at = 0; at < this.#proved.length; at += BATCH_FILES) await this.#delete(this.#proved.slice(at, at + BATCH_FILES));
+    for (let at = 0; at < this.#proved.length; at += BATCH.files) await this.#delete(this.#proved.slice(at, at + BATCH.files));
   }
 
   /** Proves and deletes file by file; what is not proved stays, and the job fails in the end for it. */
   async proveAndDelete(attempt: number, run: DeletionRun): Promise<Verification> {
     this.#run = run;
-    let batchBytes = 0;
-    for (const file of this.list.files) {
-      if (await this.#prove(file)) batchBytes += file.bytes;
-      if (this.#proved.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) {
-        await this.#writeThrough(this.#proved);
-        await this.#delete(this.#proved.splice(0));
-        batchBytes = 0;
-      }
+    for (const batch of batchesOf(this.list.files, BATCH)) {
+      await this.#prove(batch);
+      await this.#copies.secure(this.#proved);
+      await this.#delete(this.#proved.splice(0));
     }
-    await this.#writeThrough(this.#proved);
-    await this.#delete(this.#proved.splice(0));
     this.#requireAllProved(attempt, `${this.#done.filesDeleted} files that are proved were deleted, the others kept.`);
     return this.verification;
   }
@@ -123,9 +128,9 @@ export class SourceDeletion {
   async removeEmptyFolders(run: DeletionRun): Promise<void> {
     this.#run = run;
     const folders = this.list.folders.toReversed();
-    for (let at = 0; at < folders.length; at += BATCH_FILES) {
+    for (let at = 0; at < folders.length; at += BATCH.files) {
       this.#stopIfAsked();
-      const batch = folders.slice(at, at + BATCH_FILES);
+      const batch = folders.slice(at, at + BATCH.files);
       await this.#run.announce(batch.map(folderAnnouncement));
       for (const name of batch) await this.#removeFolder(name);
     }
@@ -133,91 +138,63 @@ export class SourceDeletion {
 
   async close(): Promise<void> {
     await this.#source.close();
-    await this.#copy.close();
+    await this.#copies.close();
   }
 
-  async #prove(file: SourceFile): Promise<boolean> {
-    this.#stopIfAsked();
-    const proof = await this.#proofOf(file);
+  async #prove(batch: readonly SourceFile[]): Promise<void> {
+    const { signal } = this.#run;
+    const onBytes = (bytes: number, file: SourceFile) => {
+      this.#bytesCompared += bytes;
+      this.#run.onProgress({
+        percent: (99.9 * this.#bytesCompared) / this.#bytesTotal,
+        bytesTransferred: this.#bytesCompared,
+        bytesTotal: this.#bytesTotal,
+        filesTransferred: this.#filesEqual,
+        filesTotal: this.list.files.length,
+        currentFile: showPath(file.path),
+      });
+    };
+    const looking = { source: this.#source, listed: (file: SourceFile) => this.#names.identityOf(file.identity), signal, onBytes };
+    for await (const [file, proof] of this.#copies.prove(batch, looking)) {
+      this.#stopIfAsked();
+      this.#take(file, proof);
+    }
+  }
+
+  /** `null` when the file is gone: there is nothing to delete then. */
+  #take(file: SourceFile, proof: Proof | null): void {
     if (proof === null) this.#gone++;
     else if (proof.equal) {
       this.#filesEqual++;
-      this.#proved.push({ file, ...proof });
+      this.#proved.push({ file, proof });
     } else {
       if (proof.changed) this.#changed++;
       else this.#differing.push(`${showPath(file.path)}: ${proof.why}`);
       this.#keep(file, proof.why);
     }
-    return proof?.equal ?? false;
-  }
-
-  /** `null` when the file is gone: there is nothing to delete then. */
-  async #proofOf(file: SourceFile): Promise<Proof | null> {
-    const { signal } = this.#run;
-    const onProgress = (progress: Partial<Progress>) => {
-      this.#run.onProgress(progress);
-    };
-    try {
-      const source = await this.#source.holderOf(file.path);
-      const copy = await this.#copyOf(file);
-      if (!copy) return { equal: false, why: 'there is no copy of it', changed: false };
-      if (file.type === 'link') return await proveLink(source, copy, file.identity);
-      const onBytes = (bytes: number) => {
-        this.#bytesCompared += bytes;
-        onProgress({
-          percent: (99.9 * this.#bytesCompared) / this.#bytesTotal,
-          bytesTransferred: this.#bytesCompared,
-          bytesTotal: this.#bytesTotal,
-          filesTransferred: this.#filesEqual,
-          filesTotal: this.list.files.length,
-          currentFile: showPath(file.path),
-        });
-      };
-      return await proveFile(source, copy, this.#names.identityOf(file.identity), { signal, onBytes });
-    } catch (error) {
-      this.#stopIfAsked();
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === undefined) throw error;
-      if (code === 'ENOENT') return null;
-      return { equal: false, why: `it cannot be compared (${code})`, changed: false };
-    }
-  }
-
-  async #copyOf({ copyPath }: SourceFile): Promise<Place | null> {
-    try {
-      return await this.#copy.holderOf(copyPath);
-    } catch (error) {
-      if (['ENOENT', 'ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-      throw error;
-    }
-  }
-
-  /** A copy that is not on the disk yet would be lost with the power. */
-  async #writeThrough(proved: readonly Proved[]): Promise<void> {
-    if (proved.length === 0) return;
-    await writeThrough(
-      this.list.target,
-      proved.map(({ file, copy }) => ({ copy, place: () => this.#copyOf(file) })),
-    );
   }
 
   async #delete(batch: readonly Proved[]): Promise<void> {
     if (batch.length === 0) return;
     this.#stopIfAsked();
     await this.#run.announce(batch.map(announcement));
+    await this.#copies.lookAt(
+      batch.map(({ file }) => file),
+      this.#source,
+      this.#run.signal,
+    );
     for (const proved of batch) {
       this.#stopIfAsked();
       await this.#deleteOne(proved);
     }
   }
 
-  async #deleteOne({ file, sha256, copy }: Proved): Promise<void> {
-    const place = await this.#copyOf(file).catch(() => null);
+  async #deleteOne({ file, proof }: Proved): Promise<void> {
     try {
       const source = await this.#source.holderOf(file.path);
-      const [now, there] = await Promise.all([lstat(source.folder.at(source.name), { bigint: true }), place && identityAt(place)]);
+      const [now, there] = await Promise.all([lstat(source.folder.at(source.name), { bigint: true }), this.#copies.identityOf(file)]);
       const isChanged = identityOf(now) !== this.#names.identityOf(file.identity);
-      const changed = isChanged ? 'it changed' : there !== copy && 'its copy changed or went away';
+      const changed = isChanged ? 'it changed' : there !== proof.copy && 'its copy changed or went away';
       if (changed) {
         this.#keep(file, `${changed} after it was proved`);
         return;
@@ -232,8 +209,8 @@ export class SourceDeletion {
     }
     this.#done.filesDeleted++;
     this.#done.bytesDeleted += file.bytes;
-    this.#run.tell(file, 'deleted', null, sha256);
-    if (place && (await identityAt(place)) !== copy) throw wentTogether(file);
+    this.#run.tell(file, 'deleted', null, proof);
+    if ((await this.#copies.identityAfter(file)) !== proof.copy) throw wentTogether(file);
     this.#run.onProgress({
       filesTransferred: this.#done.filesDeleted,
       filesTotal: this.list.files.length,
@@ -243,8 +220,8 @@ export class SourceDeletion {
 
   async #removeFolder(name: string): Promise<void> {
     try {
-      const [source, copy] = [await this.#source.holderOf(name), await this.#copy.holderOf(name)];
-      if (!(await lstat(copy.folder.at(copy.name))).isDirectory()) return;
+      const source = await this.#source.holderOf(name);
+      if (!(await this.#copies.hasFolder(name, this.#run.signal))) return;
       await rmdir(source.folder.at(source.name));
       this.#done.foldersDeleted++;
     } catch (error) {
@@ -272,9 +249,11 @@ export class SourceDeletion {
       throw failed(
         'verification_failed',
         `${this.#differing.length} of ${this.list.files.length} files are not proved to be copied. ${whatWasDone} The first: ${first}.`,
-        'The log names each. A further attempt compares by content before it copies; if files differ again, check the disks and the memory.',
+        this.#copies.areRepaired
+          ? 'The log names each. A further attempt compares by content before it copies; if files differ again, check the disks and the memory.'
+          : 'The log names each. The remote has no hash to find such copies by: delete or rename them there, then retry the job.',
         // The first attempt copies by size and time, those after it by content: that puts a copy right whose size and time deceive.
-        attempt === 1,
+        attempt === 1 && this.#copies.areRepaired,
       );
     }
     if (this.#changed > 0) {
@@ -296,5 +275,15 @@ const wentTogether = ({ path }: SourceFile): Error =>
     'Unmount one of them and choose another destination. The log has the names of what was deleted.',
   );
 
-const identityAt = async ({ folder, name }: Place): Promise<Identity | null> =>
-  lstat(folder.at(name), { bigint: true }).then(identityOf, () => null);
+function* batchesOf(files: readonly SourceFile[], most: { files: number; bytes: number }): Generator<SourceFile[]> {
+  let batch: SourceFile[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    batch.push(file);
+    bytes += file.bytes;
+    if (batch.length < most.files && bytes < most.bytes) continue;
+    yield batch;
+    [batch, bytes] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}

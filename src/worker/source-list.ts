@@ -4,7 +4,7 @@ import { LIMITS } from '../../actors/limits.js';
 import type { ListedEntry, TransferTask } from '../engines/engine.js';
 import { identityOf, type Identity } from './file-proof.js';
 import { FolderWalk } from './folder.js';
-import { failed, type RealPaths } from './preflight.js';
+import { failed, type LocalSides } from './preflight.js';
 
 export interface SourceFile {
   /** Relative to `SourceList.source`, byte by byte (latin1). */
@@ -24,7 +24,8 @@ export interface SourceFile {
 export interface SourceList {
   /** The real folders that the paths are relative to. */
   source: string;
-  target: string;
+  /** Null on a remote. */
+  target: string | null;
   files: SourceFile[];
   /** Each before what is in it. */
   folders: string[];
@@ -35,10 +36,11 @@ export interface SourceList {
 /** Looks at every entry that the engine will copy, and remembers which file it is. */
 export async function listSource(
   task: TransferTask,
-  paths: RealPaths,
+  paths: Pick<LocalSides, 'source' | 'target'>,
   entries: AsyncIterable<ListedEntry> | Iterable<ListedEntry>,
 ): Promise<SourceList> {
-  const sides = await sidesOf(task, paths);
+  if (paths.source === null) throw failed('invalid_job', 'Nothing is deleted on a remote.', 'Copy, then delete the source yourself.');
+  const sides = await sidesOf(task, { source: paths.source, target: paths.target });
   const list: SourceList = { source: sides.source, target: sides.target, files: [], folders: [], special: [] };
   const walk = new FolderWalk(sides.source);
   try {
@@ -67,7 +69,7 @@ async function add(list: SourceList, walk: FolderWalk, name: string, type: 'file
 
 interface Sides {
   source: string;
-  target: string;
+  target: string | null;
   /** The name of the copy of a single file, when it has another one. */
   rename: string | null;
   /** What the source is called in the list. */
@@ -75,7 +77,7 @@ interface Sides {
 }
 
 /** "folder/" is copied by what is in it, "folder" and a file by their own name, or by the name that the destination gives. */
-async function sidesOf({ source }: TransferTask, paths: RealPaths): Promise<Sides> {
+async function sidesOf({ source }: TransferTask, paths: Pick<Sides, 'source' | 'target'>): Promise<Sides> {
   if (/\/\.?$/.test(source)) return { source: paths.source, target: paths.target, rename: null, itself: null };
   if ((await lstat(source)).isSymbolicLink()) {
     throw failed(
@@ -84,12 +86,14 @@ async function sidesOf({ source }: TransferTask, paths: RealPaths): Promise<Side
       'Name what it points to, or its folder with "/" at the end.',
     );
   }
-  const [name, newName] = [path.basename(source), path.basename(paths.target)].map((text) => Buffer.from(text).toString('latin1'));
+  const latin1 = (text: string) => Buffer.from(text).toString('latin1');
+  const itself = latin1(path.basename(source));
+  const newName = paths.target === null ? itself : latin1(path.basename(paths.target));
   return {
     source: await realpath(path.dirname(source)),
-    target: path.dirname(paths.target),
-    rename: newName === name ? null : (newName ?? null),
-    itself: name ?? null,
+    target: paths.target === null ? null : path.dirname(paths.target),
+    rename: newName === itself ? null : newName,
+    itself,
   };
 }
 

@@ -50,13 +50,13 @@ export async function leftBehind(client: Pick<JobClient, 'ask' | 'get'>, { id, a
 }
 
 /** Whether an earlier attempt of this job has proved the single file that is its source, was about to delete it, and its copy is there as it was proved. */
-export async function isMoved(client: PastClient, job: PastJob, attempt: number): Promise<boolean> {
+export async function isMoved(client: PastClient, job: PastJob, attempt: number, isCopy: IsCopy = isCopyHere): Promise<boolean> {
   const { id, source, destination } = job;
   if (source === null || destination === null || source.endsWith('/')) return false;
   const name = path.basename(source);
   for (let earlier = attempt - 1; earlier > 0; earlier--) {
     for await (const { outcome, path: told, checksum } of recordsOf(client, id, earlier)) {
-      if (outcome === 'deleting' && told === name && checksum !== null) return checksum === (await checksumOf(destination, name));
+      if (outcome === 'deleting' && told === name && checksum !== null) return isCopy(destination, name, checksum);
     }
   }
   return false;
@@ -86,15 +86,17 @@ async function isGone({ source }: PastJob, name: string): Promise<boolean> {
   );
 }
 
-/** Of the copy that a file of this name has at the destination. */
-async function checksumOf(destination: string, name: string): Promise<string | null> {
+/** Whether the copy that a file of this name has at the destination has this checksum. */
+export type IsCopy = (destination: string, name: string, checksum: string) => Promise<boolean>;
+
+async function isCopyHere(destination: string, name: string, checksum: string): Promise<boolean> {
   const isFolder = destination.endsWith('/') || ((await stat(destination).catch(() => null))?.isDirectory() ?? false);
   const hash = createHash('sha256');
   try {
     const file = await open(isFolder ? path.join(destination, name) : destination, FLAGS);
     for await (const chunk of file.createReadStream()) hash.update(chunk as Buffer);
-    return `sha256:${hash.digest('hex')}`;
+    return checksum === `sha256:${hash.digest('hex')}`;
   } catch {
-    return null;
+    return false;
   }
 }

@@ -1,5 +1,6 @@
 import type { Outcome, StepRun } from '../../actors/attempt-steps.js';
 import type { Deletion, Job, TransferOptions, Verification } from '../../actors/job.js';
+import { isRemote } from '../../actors/paths.js';
 import { BoundedRun } from '../engines/bounded-run.js';
 import { EngineFailed, type Engine, type Run, type TransferTask } from '../engines/engine.js';
 import { pathOfLatin1, type FileEntry } from '../file-record.js';
@@ -7,12 +8,14 @@ import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
 import type { Announced } from './announcement.js';
 import { number } from './number.js';
-import { failed, type RealPaths } from './preflight.js';
+import type { Copies } from './copies.js';
+import { FarCopies } from './far-copies.js';
+import { NearCopies } from './near-copies.js';
+import { failed, type LocalSides } from './preflight.js';
 import { showPath } from '../show-path.js';
 import { SourceDeletion, type DeletionRun } from './source-deletion.js';
-import { listSource } from './source-list.js';
-import { isMoved, uncounted } from './source-past.js';
-import { requireTwoPlaces } from './two-places.js';
+import { listSource, type SourceList } from './source-list.js';
+import { isMoved, uncounted, type IsCopy } from './source-past.js';
 
 /** What the attempt lends to it. */
 export interface SourceStepHost {
@@ -74,31 +77,57 @@ export class SourceStep {
   }
 
   /** A single file that is missing was moved already when an earlier attempt of this job did so, and could not say it. */
-  async requireMoved(missing: unknown): Promise<void> {
+  async requireMoved(missing: unknown, engine: Engine, run: StepRun): Promise<void> {
     const isMissing = missing instanceof EngineFailed && missing.failure.code === 'source_missing';
     const { attempt } = this.#task;
-    if (!isMissing || attempt === 1 || !(await this.#recall(isMoved(this.#host.client, this.#job, attempt), false))) throw missing;
+    if (!isMissing || attempt === 1 || !(await this.#recall(this.#isMovedBefore(engine, run), false))) throw missing;
     this.#isMoved = true;
     await this.#recallPast();
     this.#host.say('info', 'An earlier attempt has proved and deleted this file, and its copy is as it was proved: nothing is left to do.');
   }
 
   /** What may be deleted is what is there before the first byte is copied. */
-  async list(engine: Engine, paths: RealPaths, run: StepRun): Promise<void> {
+  async list(engine: Engine, paths: Pick<LocalSides, 'source' | 'target'>, run: StepRun): Promise<void> {
     if (!engine.list) {
       throw failed('invalid_job', `${engine.type} cannot delete a source: nothing was copied.`, 'Use rsync, or a job that only copies.');
     }
     const list = await listSource(this.#task, paths, await engine.list(this.#task, this.#host.runOf(run)));
     this.#host.say('info', `Listed ${number(list.files.length)} files that may be deleted once their copies are proved.`);
-    this.#source = new SourceDeletion(list);
+    const copies = list.target === null ? await this.#farCopies(engine, list, run) : new NearCopies(list.target);
+    await copies.requireTwoPlaces(list.source, 'copy', run.signal);
+    this.#source = new SourceDeletion(list, copies);
     await this.#recallPast();
+  }
+
+  async #farCopies(engine: Engine, list: SourceList, { signal }: StepRun): Promise<Copies> {
+    const runOf = (one: AbortSignal) => this.#host.runOf({ signal: one, onProgress: () => undefined });
+    const port = await engine.farCopies?.(this.#task, runOf(signal));
+    if (!port)
+      throw failed('invalid_job', `${engine.type} cannot prove copies elsewhere: nothing was copied.`, 'Use a job that only copies.');
+    return new FarCopies(port, list.files, this.#task, runOf);
+  }
+
+  #isMovedBefore(engine: Engine, run: StepRun): Promise<boolean> {
+    const { attempt } = this.#task;
+    const engineRun = this.#host.runOf(run);
+    const isCopyThere: IsCopy = async (_destination, name, checksum) => {
+      const port = await engine.farCopies?.(this.#task, engineRun);
+      const sum = (await port?.sums([{ path: name, type: 'file' }], engineRun))?.get(name);
+      return sum !== undefined && `${sum.algorithm}:${sum.hex}` === checksum;
+    };
+    return isRemote(this.#task.destination)
+      ? isMoved(this.#host.client, this.#job, attempt, isCopyThere)
+      : isMoved(this.#host.client, this.#job, attempt);
   }
 
   async proveAll(run: StepRun): Promise<Verification> {
     if (this.#isMoved) return MOVED;
-    this.#host.say('info', 'Comparing every file with its copy, byte by byte.');
+    this.#host.say('info', `Comparing every file with its copy, ${this.#source?.how ?? ''}.`);
     const verification = await this.#with(run, (source, deletionRun) => source.proveAll(this.#task.attempt, deletionRun));
-    this.#host.say('info', `Proved: ${number(verification.filesEqual)} files are equal, and their copies are on the disk.`);
+    this.#host.say(
+      'info',
+      `Proved: ${number(verification.filesEqual)} files are equal, and their copies are ${this.#source?.where ?? ''}.`,
+    );
     return verification;
   }
 
@@ -106,7 +135,7 @@ export class SourceStep {
   async delete(run: StepRun): Promise<Verification | null> {
     const perFile = this.#options.mode === 'per_file';
     if (this.#isMoved) return perFile ? MOVED : null;
-    if (this.#source) await requireTwoPlaces(this.#source.list.source, this.#source.list.target);
+    await this.#source?.requireTwoPlaces(run.signal);
     this.#host.say('info', perFile ? 'Comparing and deleting the source, file by file.' : 'Deleting the source.');
     return this.#with(run, async (source, deletionRun) => {
       const verification = perFile ? await source.proveAndDelete(this.#task.attempt, deletionRun) : null;
@@ -136,10 +165,9 @@ export class SourceStep {
           await this.#announce(entries);
           await bounded.roomForFiles();
         },
-        tell: ({ path, bytes }, outcome, why, sha256) => {
+        tell: ({ path, bytes }, outcome, why, proof) => {
           if (outcome === 'kept') this.#host.say('warning', `Kept in the source: ${showPath(path)}: ${why}`);
-          const [provedBy, checksum] = outcome === 'kept' ? [null, null] : (['bytes', sha256 && `sha256:${sha256}`] as const);
-          bounded.file({ ...pathOfLatin1(path), outcome, bytes, provedBy, checksum, why });
+          bounded.file({ ...pathOfLatin1(path), outcome, bytes, ...proofOf(proof), why });
         },
       });
     } finally {
@@ -166,14 +194,7 @@ export class SourceStep {
     try {
       await this.#host.store(
         entries.map(({ text }) => text),
-        entries.map(({ path, bytes, sha256 }) => ({
-          ...pathOfLatin1(path),
-          outcome: 'deleting',
-          bytes,
-          provedBy: bytes === null ? null : 'bytes',
-          checksum: sha256 && `sha256:${sha256}`,
-          why: null,
-        })),
+        entries.map(({ path, bytes, proof }) => ({ ...pathOfLatin1(path), outcome: 'deleting', bytes, ...proofOf(proof), why: null })),
       );
     } catch (error) {
       throw failed(
@@ -185,6 +206,11 @@ export class SourceStep {
     }
   }
 }
+
+const proofOf = (proof: Announced['proof']): Pick<FileEntry, 'provedBy' | 'checksum'> => ({
+  provedBy: proof?.provedBy ?? null,
+  checksum: proof?.checksum ?? null,
+});
 
 /** Of a run that was asked to delete nothing: everything is kept. */
 export function skippedDeletion(job: Job | null, outcome: Outcome): Deletion | null {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { access, open, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { PROBE_PREFIX } from '../engines/staging.js';
 import { failed } from './preflight.js';
 
 /**
@@ -20,7 +21,7 @@ export async function requireTwoPlaces(source: string, target: string): Promise<
 }
 
 async function showsIn(one: string, other: string): Promise<boolean> {
-  const name = `.tallyman-probe-${randomUUID()}`;
+  const name = `${PROBE_PREFIX}${randomUUID()}`;
   const probe = path.join(one, name);
   try {
     await (await open(probe, 'wx', 0o600)).close();

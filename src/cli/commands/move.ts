@@ -13,10 +13,10 @@ export const move: Command = {
   minArgs: 2,
   maxArgs: 2,
   completes: 'files',
-  summary: 'copy, compare every byte, then delete the source files that are proved',
+  summary: 'copy, prove every copy by its content, then delete the source files',
   details:
     'Nothing is deleted before every file is proved: both sides are read and compared, byte by byte, and the copy is written ' +
-    'through to the disk. A file that changed since the job began, or is no longer what was compared, stays. Each deletion is in ' +
+    'through to the disk. On a remote of rclone a hash that it tells is compared, or the copy is read back. A file that changed since the job began, or is no longer what was compared, stays. Each deletion is in ' +
     'the log before it happens. With --per-file each file goes when it is proved, and only those that are not stay.',
   options: [
     ENGINE_OPTION,
@@ -31,6 +31,7 @@ export const move: Command = {
   examples: [
     ['tallyman move ~/camera/ /mnt/archive/camera/', 'asks, copies, compares, deletes what is proved'],
     ['tallyman move --yes --per-file --empty-folders ~/camera/ /mnt/archive/camera/', 'without a question, file by file'],
+    ['tallyman move --type rclone ~/camera/ nas:photos/camera/', 'to a remote of rclone'],
   ],
   async run(context, args) {
     const type = args.text('type') ?? 'rsync';
