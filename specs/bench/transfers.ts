@@ -9,6 +9,7 @@ import type { Job } from '../../actors/job.js';
 import { readConnection } from '../../src/connection-file.js';
 import { JobClient, type RequestBody } from '../../src/job-client.js';
 import { processorTimeUs } from './processor-time.js';
+import { SLOW_MS, makeSlowRsync } from './slow-disk.js';
 
 /**
  * Transfers through the service beside the bare programs, by turns in one run:
@@ -23,9 +24,11 @@ const sizes = {
   bigBytes: Number(process.env['BENCH_BIG_BYTES'] ?? 1e9),
   smallFiles: Number(process.env['BENCH_SMALL_FILES'] ?? 50_000),
   tinyJobs: Number(process.env['BENCH_TINY_JOBS'] ?? 1_000),
+  slowFiles: Number(process.env['BENCH_SLOW_FILES'] ?? 5_000),
   rounds: Number(process.env['BENCH_ROUNDS'] ?? 3),
 };
 const PARALLEL = 2;
+const PARALLEL_SLOW = 8;
 const root = mkdtempSync(path.join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'tallyman-bench-'));
 const at = (name: string) => path.join(root, name);
 let copies = 0;
@@ -35,7 +38,7 @@ interface Measured {
   cpuSeconds: number;
 }
 
-const service = await startService();
+let service = await startService('data');
 try {
   await makeBig(at('big'), sizes.bigBytes);
   makeSmall(at('small'), sizes.smallFiles);
@@ -61,9 +64,27 @@ try {
     [`${sizes.tinyJobs} jobs of one file, xargs -P 2 rsync`, () => viaXargs('tiny')],
     ['  this, two slots', () => viaJobs('tiny'), 1.25],
   ]);
+  await compareOnSlowDisk();
 } finally {
   await service.stop();
   rmSync(root, { recursive: true, force: true });
+}
+
+/** Where one rsync waits, several do not wait for one another. */
+async function compareOnSlowDisk(): Promise<void> {
+  const folder = makeSlowRsync(at('slow-rsync'));
+  if (folder === null) {
+    console.log('No figures for a slow disk: there is no C compiler (cc) here to make one.');
+    return;
+  }
+  makeSmall(at('slow'), sizes.slowFiles);
+  await service.stop();
+  service = await startService('slow-data', { PATH: `${folder}:${process.env['PATH'] ?? ''}` });
+  await compare([
+    [`${sizes.slowFiles} files, a disk that takes ${SLOW_MS} ms, bare`, () => bare('slow', path.join(folder, 'rsync'))],
+    ['  this', () => viaJob('slow')],
+    [`  this, parallel: ${PARALLEL_SLOW}`, () => viaJob('slow', { parallel: PARALLEL_SLOW }), 1],
+  ]);
 }
 
 type Case = [name: string, copy: () => Promise<Measured>, aim?: number];
@@ -104,8 +125,8 @@ function newDestination(): string {
   return at(`copy-${++copies}`);
 }
 
-function bare(source: string): Promise<Measured> {
-  return ofProgram('rsync', ['-a', `${at(source)}/`, `${newDestination()}/`]);
+function bare(source: string, rsync = 'rsync'): Promise<Measured> {
+  return ofProgram(rsync, ['-a', `${at(source)}/`, `${newDestination()}/`]);
 }
 
 function viaXargs(source: string): Promise<Measured> {
@@ -177,12 +198,12 @@ interface Service {
   stop(): Promise<void>;
 }
 
-async function startService(): Promise<Service> {
-  const data = at('data');
+async function startService(name: string, more: Record<string, string> = {}): Promise<Service> {
+  const data = at(name);
   mkdirSync(data);
   const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
   const child = spawn(process.execPath, [main, 'serve'], {
-    env: { ...process.env, TALLYMAN_DATA: data, TALLYMAN_ROOTS: root, TALLYMAN_HTTP_PORT: '0', TALLYMAN_WORKER_SLOTS: '2' },
+    env: { ...process.env, TALLYMAN_DATA: data, TALLYMAN_ROOTS: root, TALLYMAN_HTTP_PORT: '0', TALLYMAN_WORKER_SLOTS: '2', ...more },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const connection = await ready(child, data);

@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { answers, requireAnswers } from '../../src/worker/disk-answers.js';
 import { failureOf } from '../engines/bench.js';
@@ -28,6 +28,16 @@ it('a mount that does not answer is told as that, after a time, and is not asked
   await expect.poll(() => answers('/mnt/nas/dead', { ...asked, program: 'true' })).toBe(true);
   const failure = await failureOf(requireAnswers(['/tmp', `${dead} again`], asked));
   expect(failure).toMatchObject({ code: 'network', retriable: true, message: expect.stringContaining(`${dead} again`) as unknown });
+});
+
+it('a link that leads to such a mount is followed without a step onto it, and a circle of links is no way', async () => {
+  const asked = await machine(LOCAL, nfs('/mnt/linked'));
+  const folder = await newFolder();
+  await symlink('/mnt/./linked', `${folder}/far`);
+  await symlink('../../../../../../..' + folder, `${folder}/near`);
+  await symlink('circle', `${folder}/circle`);
+  expect(await answers(`${folder}/near/far/dead`, asked)).toBe(false);
+  for (const place of ['circle/dead', 'dead', 'near/dead']) expect(await answers(`${folder}/${place}`, asked)).toBe(true);
 });
 
 it('a place that answers is in order, be it there or not, and so is one where nobody can be sent', async () => {

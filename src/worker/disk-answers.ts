@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
-import { isRemote, isWithin } from '../../actors/paths.js';
-import { readMounts } from './mounts.js';
+import { readlink } from 'node:fs/promises';
+import path from 'node:path';
+import { isRemote } from '../../actors/paths.js';
+import { readMounts, type Mount } from './mounts.js';
 import { failed } from './preflight.js';
 
 /** File systems behind which another machine or process may be silent for ever. */
@@ -9,6 +11,9 @@ const MAY_BE_SILENT = /^(?:nfs|cifs|smb|ncp|afs|ceph|glusterfs|lustre|gpfs|beegf
 const ANSWER_MS = 5_000;
 /** A mount that was silent is taken for silent for so long: the jobs that wait for it do not hold a slot each. */
 const SILENCE_MS = 5_000;
+
+/** As many as the system follows. */
+const LINKS_MAX = 40;
 
 export interface Asked {
   /** Where the system tells what is mounted. */
@@ -28,19 +33,35 @@ const sent = new Map<string, Promise<boolean>>();
  * thread for good, and with four of them no file would be read any more.
  */
 export async function answers(place: string, asked: Asked = {}): Promise<boolean> {
-  if (isRemote(place)) return true;
-  const mounts = await readMounts(asked.mounts);
-  if (!mounts.some(({ type }) => MAY_BE_SILENT.test(type))) return true;
-  const points = mounts.map(({ point }) => point).filter((point) => isWithin(place, point));
-  const mount = points.reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
-  // From "/" a link may lead to any of them.
-  const where = mount === '/' ? place : mount;
-  const known = sent.get(where) ?? send(where, place, asked);
-  sent.set(where, known);
+  const mount = isRemote(place) ? null : await mountOnTheWay(place, await readMounts(asked.mounts));
+  if (mount === null) return true;
+  const known = sent.get(mount) ?? send(mount, place, asked);
+  sent.set(mount, known);
   return known;
 }
 
-function send(where: string, place: string, { limitMs = ANSWER_MS, silenceMs = SILENCE_MS, program = 'ls' }: Asked): Promise<boolean> {
+/** The first mount that may be silent on the way to a place. Links are followed, so none is touched but on a disk that answers. */
+async function mountOnTheWay(place: string, mounts: readonly Mount[]): Promise<string | null> {
+  const points = new Set(mounts.filter(({ type }) => MAY_BE_SILENT.test(type)).map(({ point }) => point));
+  const rest = points.size === 0 ? [] : partsOf(place);
+  let [at, links] = ['/', 0];
+  for (let part = rest.shift(); part !== undefined && links < LINKS_MAX; part = rest.shift()) {
+    const next = path.join(at, part);
+    if (points.has(next)) return next;
+    const target = await readlink(next).catch(() => null);
+    if (target === null) at = next;
+    else {
+      links++;
+      rest.unshift(...partsOf(target));
+      if (target.startsWith('/')) at = '/';
+    }
+  }
+  return null;
+}
+
+const partsOf = (text: string): string[] => text.split('/').filter((part) => part !== '' && part !== '.');
+
+function send(mount: string, place: string, { limitMs = ANSWER_MS, silenceMs = SILENCE_MS, program = 'ls' }: Asked): Promise<boolean> {
   const child = spawn(program, ['-dL', '--', place], { stdio: 'ignore' });
   return new Promise((resolve) => {
     let isSilent = false;
@@ -53,8 +74,8 @@ function send(where: string, place: string, { limitMs = ANSWER_MS, silenceMs = S
     // What it finds, others look at. One that cannot be started says nothing against the disk.
     const end = () => {
       clearTimeout(timer);
-      if (isSilent) setTimeout(() => sent.delete(where), silenceMs).unref();
-      else sent.delete(where);
+      if (isSilent) setTimeout(() => sent.delete(mount), silenceMs).unref();
+      else sent.delete(mount);
       resolve(true);
     };
     child.once('close', end).once('error', end);
