@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import type { Job, JobStatus } from '../../actors/job.js';
 import { bytesOf, type FileRecord } from '../../src/file-record.js';
 import type { RequestBody } from '../../src/job-client.js';
+import { writeRemotes } from '../engines/remote.js';
 import { listTree, newFolder, writeOldFile } from '../engines/trees.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { WorkerProcess } from './worker-process.js';
@@ -18,7 +19,7 @@ const LEASE_MS = 6000;
 let service: TestService;
 let folder: string;
 beforeAll(async () => {
-  service = await startTestService({ settings: { TALLYMAN_LEASE_MS: String(LEASE_MS) } });
+  service = await startTestService({ settings: { TALLYMAN_LEASE_MS: String(LEASE_MS), TALLYMAN_REMOTES: 'cloud' } });
 });
 afterAll(() => service.stop());
 beforeEach(async () => {
@@ -160,4 +161,25 @@ it('A file that a job did not delete itself is missing, whoever took it', async 
   await expect.poll(async () => (await service.client.get(id)).attempt).toBe(2);
   expect((await reaches(id, 'failed')).error).toMatchObject({ code: 'source_missing' });
   await worker.stop();
+});
+
+it('A single file that was moved to a remote, of which no report came, is completed when its copy there has the sum of before, and not when it has another', async () => {
+  const configFile = await writeRemotes({ cloud: { type: 'alias', remote: at('there') } });
+  const settings = { TALLYMAN_REMOTES: 'cloud', TALLYMAN_RCLONE_CONFIG: configFile };
+  const lostReport = async (name: string, harm: () => Promise<unknown>): Promise<Job> => {
+    await writeOldFile(at('source/one file'), 'content');
+    const killed = await startWorker(settings, true);
+    const options = { deleteSource: { mode: 'per_file', confirmed: true }, resume: 'auto', maxRetries: 0 } as const;
+    const { id } = await create({ type: 'rclone', source: at('source/one file'), destination: `cloud:folder/${name}`, options });
+    await killed.ended();
+    expect(await readdir(at('source'))).toEqual([]);
+    await harm();
+    const next = await startWorker(settings);
+    await expect.poll(async () => (await service.client.get(id)).finishedAt, { timeout: 20_000 }).not.toBeNull();
+    await next.stop();
+    return service.client.get(id);
+  };
+  expect(await lostReport('a', () => Promise.resolve())).toMatchObject({ status: 'completed', attempt: 2, deletion: { filesDeleted: 1 } });
+  const changed = await lostReport('b', () => writeFile(at('there/folder/b'), 'CONTENT'));
+  expect(changed).toMatchObject({ status: 'failed', error: { code: 'source_missing' } });
 });

@@ -1,13 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { findLeftovers } from '../../src/engines/leftovers.js';
+import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { packageRoot } from '../../src/package-root.js';
-import { listTree, noise, writeOldFile } from '../engines/trees.js';
+import { writeRemotes } from '../engines/remote.js';
+import { listTree, newFolder, noise, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -111,3 +113,37 @@ it('After kill -9 of a worker in the middle of deleting a source nothing is lost
   expect(await readdir(bench.at('source'))).toEqual([]);
   expect(await listTree(bench.at('copy'))).toEqual(before);
 });
+
+it('After kill -9 of a worker in the middle of a move to a remote nothing is lost, and a resume moves the rest and removes the probes that were left', async () => {
+  const served = await newFolder();
+  const configFile = await writeRemotes({ cloud: { type: 'alias', remote: served } });
+  const settings = { TALLYMAN_LEASE_MS: '600000', TALLYMAN_REMOTES: 'cloud', TALLYMAN_RCLONE_CONFIG: configFile };
+  const bench = await WorkerBench.start(settings);
+  await Promise.all(
+    Array.from({ length: 260 }, (_, index) => writeOldFile(bench.at(`source/${index % 20}/${index}`), `content of ${index}`)),
+  );
+  const before = await listTree(bench.at('source'));
+  const left = async () => (await readdir(bench.at('source'), { recursive: true })).filter((name) => !name.includes('probe')).length;
+  const { id } = await bench.create({
+    type: 'rclone',
+    destination: 'cloud:there/',
+    options: { deleteSource: { mode: 'per_file', confirmed: true, emptyFolders: true } },
+  });
+  const killed = spawnWorker(bench, settings);
+  await expect.poll(left, { timeout: 50_000, interval: 5 }).toBeLessThan(before.length);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  expect(await left()).toBeGreaterThan(0);
+  const probe = `.tallyman-probe-${id}-0000`;
+  for (const file of [bench.at(`source/${probe}`), bench.at(`source/7/${probe}`), path.join(served, 'there', probe)])
+    await writeFile(file, '');
+  await bench.startWorker(createRcloneEngine({ markers: bench.markers, configFile, remotes: ['cloud'] }));
+  await bench.reaches(id, 'paused');
+  await bench.client.command('resume', id);
+  expect(await bench.reaches(id, 'completed', 50_000)).toMatchObject({
+    attempt: 2,
+    deletion: { foldersDeleted: 20, filesKept: 0 },
+  });
+  expect(await readdir(bench.at('source'))).toEqual([]);
+  expect(await listTree(path.join(served, 'there'))).toEqual(before);
+}, 120_000);

@@ -4,7 +4,7 @@ import type { Job } from '../../actors/job.js';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { findTool } from '../../src/tools.js';
 import { crypt, serveSftp, serveWebdav, webdav, writeRemotes } from '../engines/remote.js';
-import { listTree, makeOddTree, writeOldFile } from '../engines/trees.js';
+import { listTree, makeOddTree, noise, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -99,6 +99,19 @@ describe('A move to a remote', () => {
     expect(await ends(folder.id, 'completed')).toMatchObject({ deletion: { filesDeleted: 1, foldersDeleted: 1 } });
     expect(await readFile(bench.at('served/there/source/sub/other'), 'utf8')).toBe('other');
     expect(await readdir(bench.at('source'))).toEqual([]);
+  });
+
+  it('is paused while a copy is read back, and goes on', async () => {
+    const { bench, move, ends } = await start();
+    await writeOldFile(bench.at('source/a'), noise(2 * 1024 * 1024));
+    await writeOldFile(bench.at('source/b'), 'b');
+    const { id } = await move('dav:there/', deletes('after_verify'));
+    await expect.poll(async () => (await bench.client.get(id)).phase, { timeout: 30_000, interval: 5 }).toBe('verifying');
+    await bench.client.command('pause', id);
+    expect((await bench.reaches(id, 'paused')).deletion?.filesDeleted ?? 0).toBe(0);
+    await bench.client.command('resume', id);
+    expect(await ends(id, 'completed')).toMatchObject({ attempt: 2, deletion: { filesDeleted: 2 } });
+    expect([await readdir(bench.at('source')), await readdir(bench.at('served/there'))]).toEqual([[], ['a', 'b']]);
   });
 
   it('keeps what is not equal there: size alone proves nothing', async () => {

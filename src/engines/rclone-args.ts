@@ -23,7 +23,7 @@ export const copyArgs = (
   ...STATS,
   ...ONE_STREAM,
   ...(dryRun ? ['--dry-run'] : bandwidth(task)),
-  ...byContent(task),
+  ...byContent(task, sides),
   ...(compareWith === null ? [] : ['--compare-dest', compareWith]),
   ...(compareWith === null && remoteOf(into) ? backup(task) : []),
   ...(task.only && !sides.isFile ? [...THESE, ...links(sides.source)] : selection(task, sides)),
@@ -38,7 +38,7 @@ export const dryRunArgs = (task: TransferTask, sides: Sides): string[] => [
   ...COMMON,
   ...STATS,
   '--dry-run',
-  ...byContent(task),
+  ...byContent(task, sides),
   ...selection(task, sides),
   '--',
   sides.source,
@@ -195,9 +195,9 @@ const filters = (rules: string[]): string[] =>
 const links = (place: string): string[] => (remoteOf(place) ? [] : ['--links']);
 
 /** A copy whose size and time deceive stops the deletion of its source: the next attempt puts it right. */
-function byContent({ attempt, options }: TransferTask): string[] {
-  return options.deleteSource.mode !== 'never' && attempt > 1 ? ['--checksum'] : [];
-}
+export const comparesContent = ({ attempt, options }: TransferTask): boolean => options.deleteSource.mode !== 'never' && attempt > 1;
+
+const byContent = (task: TransferTask, { hasNoHash }: Sides): string[] => (comparesContent(task) && !hasNoHash ? ['--checksum'] : []);
 
 function backup(task: TransferTask): string[] {
   const trash = trashOf(task);

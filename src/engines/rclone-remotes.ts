@@ -1,6 +1,6 @@
 import { overlaps, remoteOf } from '../../actors/paths.js';
 import { EngineFailed, type RemotesChecked, type Run, type Sum, type TransferTask } from './engine.js';
-import { COMMON } from './rclone-args.js';
+import { COMMON, comparesContent } from './rclone-args.js';
 import { notSaid, type RcloneProgram } from './rclone-program.js';
 import { markerMissing } from './marker-missing.js';
 import { inside, nameOf, parentOf, sidesOf, type Kind, type Sides } from './rclone-sides.js';
@@ -50,13 +50,20 @@ export class RcloneRemotes {
   async checkMarkers(task: TransferTask, run: Run): Promise<void> {
     const { marker } = task.options;
     if (!marker || ![task.source, task.destination].some(remoteOf)) return;
-    const { isFile, source, target } = await sidesOf(task, (place) => this.kindOf(place, task, run));
+    const { isFile, source, target } = await this.sidesOf(task, run);
     const folders = { source: isFile ? parentOf(source) : source, destination: isFile ? parentOf(target) : task.destination };
     for (const side of ['source', 'destination'] as const) {
       const [folder, name] = [folders[side], marker[side]];
       if (!name || folder === null || !remoteOf(folder)) continue;
       if ((await this.kindOf(inside(folder, name), task, run)) !== 'file') throw markerMissing(side, folder, name);
     }
+  }
+
+  /** What the places of a job are. */
+  async sidesOf(task: TransferTask, run: Run, missingIs?: Kind): Promise<Sides> {
+    const sides = await sidesOf(task, (place) => this.kindOf(place, task, run), missingIs);
+    if (!comparesContent(task) || !remoteOf(sides.target)) return sides;
+    return { ...sides, hasNoHash: (await this.hashOf(sides.target, task, run)) === null };
   }
 
   async kindOf(place: string, task: TransferTask, run: Run): Promise<Kind> {

@@ -10,21 +10,25 @@ export interface Sides {
   isFile: boolean;
   /** What the copy becomes. */
   target: string;
+  /** The remote at the destination has no hash: rclone would compare sizes alone where it is asked to compare by content. */
+  hasNoHash?: boolean;
 }
 
 export type Kind = 'file' | 'folder' | 'missing';
 
-/** Reads a job's places as rsync does: `photos/` is what is in the folder, `photos` the folder itself. */
+/** Reads a job's places as rsync does: `photos/` is what is in the folder, `photos` the folder itself. `missingIs`: what a source was that is not there any more. */
 export async function sidesOf(
   { source, destination }: Pick<TransferTask, 'source' | 'destination'>,
   kindOfRemote: (place: string) => Promise<Kind>,
+  missingIs: Kind = 'missing',
 ): Promise<Sides> {
   const kindOf = (place: string) => (remoteOf(place) ? kindOfRemote(place) : kindOfLocal(place));
   for (const place of [source, destination]) requirePlainPlace(place);
   const real = remoteOf(source) ? source : await realpath(source).catch(() => path.normalize(source));
   requirePlainPlace(real);
   const name = nameOf(source);
-  const isFile = (await kindOf(source)) === 'file';
+  const kind = await kindOf(source);
+  const isFile = (kind === 'missing' ? missingIs : kind) === 'file';
   const into = isFile ? /[/:]$/.test(destination) || (await kindOf(destination)) === 'folder' : !source.endsWith('/') && name !== '';
   const folder = withoutSlash(remoteOf(destination) ? destination : path.normalize(destination));
   return { source: withoutSlash(real), isFile, target: into ? inside(folder, name) : folder };

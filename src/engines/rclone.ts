@@ -26,7 +26,7 @@ import { folderRules, unclearFolder } from './rclone-patterns.js';
 import { RcloneProgram, mustBeZero, notSaid, requireStats, type Outcome, type RcloneOptions } from './rclone-program.js';
 import { RcloneProgress } from './rclone-progress.js';
 import { RcloneRemotes } from './rclone-remotes.js';
-import { nameOf, sidesOf, type Sides } from './rclone-sides.js';
+import { nameOf, type Sides } from './rclone-sides.js';
 import { ChangesFound, PreviewFound } from './rsync-preview.js';
 
 /** The hash that single files are compared by; rclone computes it from what it reads. */
@@ -60,7 +60,7 @@ class RcloneEngine implements Engine {
   }
 
   async count(task: TransferTask, run: Run): Promise<Counted> {
-    const sides = await this.#sidesOf(task, run);
+    const sides = await this.#remotes.sidesOf(task, run);
     await this.#refuseUnclear(task, sides, run);
     const arrival = await this.#arrivalOf(sides, task, run);
     const outcome = await this.#program.run(copyArgs(task, sides, arrival, true), task, run, {
@@ -80,7 +80,7 @@ class RcloneEngine implements Engine {
   }
 
   async preview(task: TransferTask, run: Run): Promise<EnginePreview> {
-    const sides = await this.#sidesOf(task, run);
+    const sides = await this.#remotes.sidesOf(task, run);
     await this.#refuseUnclear(task, sides, run);
     const { lines, outcome } = await dryRun(task, sides, run, this.#program);
     const { exit, errors } = outcome;
@@ -106,7 +106,7 @@ class RcloneEngine implements Engine {
   async transfer(task: TransferTask, counted: Counted, run: Run): Promise<Transferred> {
     const bounded = new BoundedRun(run);
     try {
-      const sides = await this.#sidesOf(task, bounded);
+      const sides = await this.#remotes.sidesOf(task, bounded);
       const progress = new RcloneProgress(counted);
       bounded.onProgress(progress.start());
       bounded.log('info', 'worker', 'rclone cannot go on inside of a file: one that was cut off is copied again from its start.');
@@ -127,7 +127,7 @@ class RcloneEngine implements Engine {
   async verify({ only: _only, ...task }: TransferTask, method: 'size' | 'checksum', run: Run): Promise<Verification> {
     const bounded = new BoundedRun(run);
     try {
-      const sides = await this.#sidesOf(task, bounded);
+      const sides = await this.#remotes.sidesOf(task, bounded);
       return await (sides.isFile ? this.#compareFile(task, sides, method, bounded) : this.#check(task, sides, method, bounded));
     } finally {
       bounded.flush();
@@ -136,7 +136,7 @@ class RcloneEngine implements Engine {
 
   /** Only of a source on this machine: nothing else can be deleted. */
   async list(task: TransferTask, run: Run): Promise<ListedEntry[]> {
-    const sides = await this.#sidesOf(task, run);
+    const sides = await this.#remotes.sidesOf(task, run);
     const special = new Set<string>();
     const listed: string[] = [];
     const outcome = await this.#program.run(listArgs(task, sides, sides.source, 'all'), task, run, {
@@ -159,7 +159,9 @@ class RcloneEngine implements Engine {
   }
 
   async farCopies(task: TransferTask, run: Run): Promise<FarCopies> {
-    return farCopiesOf(task, await this.#sidesOf(task, run), run, this.#program, this.#remotes);
+    // A file that was moved is not there any more; a folder is.
+    const sides = await this.#remotes.sidesOf(task, run, 'file');
+    return farCopiesOf(task, sides, run, this.#program, this.#remotes);
   }
 
   /** Copies beside the final place and moves whole files in, also when it fails or is stopped. Tells what became of each file. */
@@ -224,10 +226,6 @@ class RcloneEngine implements Engine {
     if (!readable) return { value: (await this.#sizeOf(task, sides, sides.source, run)).count, byType: {} };
     const names = await this.#program.listReadable(listArgs(task, sides, sides.source, 'files'), task, run);
     return { value: names.length, byType: {} };
-  }
-
-  #sidesOf(task: TransferTask, run: Run): Promise<Sides> {
-    return sidesOf(task, (place) => this.#remotes.kindOf(place, task, run));
   }
 
   #arrivalOf(sides: Sides, task: TransferTask, run: Run): Promise<Arrival> {

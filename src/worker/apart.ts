@@ -7,6 +7,9 @@ import type { Folder, FolderWalk } from './folder.js';
 import { failed } from './preflight.js';
 import type { SourceFile } from './source-list.js';
 
+/** What a question to the remote is given to run with. */
+export type RunOf = (signal: AbortSignal, onProgress?: Run['onProgress']) => Run;
+
 const REMOVE_TIMEOUT_MS = 20_000;
 
 type Task = Pick<TransferTask, 'jobId' | 'attempt' | 'source'>;
@@ -17,14 +20,15 @@ type Task = Pick<TransferTask, 'jobId' | 'attempt' | 'source'>;
  * alias, or a server on this very machine. So a file is put into each and
  * looked for on the other side. Those that a killed attempt left are removed.
  */
-export async function requireApart(port: FarCopies, task: Task, run: Run): Promise<void> {
+export async function requireApart(port: FarCopies, task: Task, runOf: RunOf, signal: AbortSignal): Promise<void> {
   const mine = `${PROBE_PREFIX}${task.jobId}-`;
-  const real = await realpath(task.source);
+  const real = await realpath(task.source).catch(wentAway(task.source));
   const isFolder = (await stat(real)).isDirectory();
   const source = isFolder ? real : path.dirname(real);
+  const run = runOf(signal);
   if (task.attempt > 1) await port.removeProbes(await port.findProbes(mine, run), run);
   await removeOwn(Buffer.from(source), mine);
-  await requireFarElsewhere(port, { mine, source, isFolder }, run);
+  await requireFarElsewhere(port, { mine, source, isFolder }, runOf, signal);
   await requireNearElsewhere(port, { mine, source, isFolder }, run);
 }
 
@@ -36,13 +40,13 @@ interface Here {
 }
 
 /** What is put there must not show here: in the source, below it or above it. */
-async function requireFarElsewhere(port: FarCopies, { mine, source, isFolder }: Here, run: Run): Promise<void> {
+async function requireFarElsewhere(port: FarCopies, { mine, source, isFolder }: Here, runOf: RunOf, signal: AbortSignal): Promise<void> {
   const probe = `${mine}${randomUUID()}`;
   let isRefused = true;
   try {
-    await port.putProbe(probe, run);
+    await port.putProbe(probe, runOf(signal));
     if (await isThere(path.join(source, probe))) throw sameFolder(source, port.place);
-    const below = isFolder ? await findBelow(Buffer.from(source), probe, mine, run.signal) : null;
+    const below = isFolder ? await findBelow(Buffer.from(source), probe, mine, signal) : null;
     if (below !== null) {
       throw failed(
         'destination_in_source',
@@ -54,11 +58,11 @@ async function requireFarElsewhere(port: FarCopies, { mine, source, isFolder }: 
     isRefused = false;
   } finally {
     // Also when it was stopped, and when it is not known whether it came there.
-    const removing = { ...run, signal: AbortSignal.timeout(REMOVE_TIMEOUT_MS) };
+    const removing = runOf(AbortSignal.timeout(REMOVE_TIMEOUT_MS));
     await port.removeProbes([probe], removing).then(
       () => (isRefused ? port.removeMadeFolders(removing) : undefined),
       () => {
-        run.log('warning', 'worker', `The file ${probe} may be left in ${port.place}; the next attempt removes it.`);
+        removing.log('warning', 'worker', `The file ${probe} may be left in ${port.place}; the next attempt removes it.`);
       },
     );
   }
@@ -150,6 +154,10 @@ const isThere = (file: string | Buffer): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+const wentAway = (source: string) => () => {
+  throw failed('source_changed', `The source ${source} went away meanwhile.`, 'The job is tried again by itself.', true);
+};
 
 const cannotProbe = (folder: string) => (error: unknown) => {
   const { code = 'unknown error' } = error as NodeJS.ErrnoException;

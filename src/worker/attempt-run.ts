@@ -107,8 +107,7 @@ export class AttemptRun implements AttemptSteps {
     checkChanges(this.#task(), totals.changes);
     if (this.#job) checkSize(this.#task(), totals.source, this.#job);
     await this.#places?.requireSpace(totals.bytesTotal, run.signal);
-    const paths = this.#places?.local;
-    if (paths) await this.#source?.list(this.#engine(), paths, run);
+    if (this.#places) await this.#source?.list(this.#engine(), this.#places.local, run);
     return totals;
   }
 
@@ -202,6 +201,7 @@ export class AttemptRun implements AttemptSteps {
         if (!(await this.#files.flush(AbortSignal.timeout(STORE_TIMEOUT_MS)))) throw new Error('the store of files took nothing');
       },
       runOf: (one) => this.#runOf(one),
+      watched: (one, step) => this.#watched(one, step),
       client,
     });
   }

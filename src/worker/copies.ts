@@ -9,7 +9,8 @@ export interface Looking {
   /** What a file has to be, unless it changed after it was listed. */
   listed(file: SourceFile): Identity;
   signal: AbortSignal;
-  onBytes(bytes: number, file: SourceFile): void;
+  /** So many more were compared; of several files at once it is not told which. */
+  onBytes(bytes: number, file: SourceFile | null): void;
 }
 
 /** Where the copies are that a move has made: what of it proves them and finds them again. */

@@ -1,11 +1,11 @@
 import type { Verification } from '../../actors/job.js';
 import { EngineStopped, type FarCopies as Port, type FarState, type Run, type Sum, type TransferTask } from '../engines/engine.js';
+import { requireApart, requireOtherFolders, type RunOf } from './apart.js';
 import type { Copies, Looking } from './copies.js';
 import { CHANGED, differs, sumOf, type Identity, type Proof } from './file-proof.js';
 import type { FolderWalk } from './folder.js';
 import { unreadable } from './near-copies.js';
 import type { SourceFile } from './source-list.js';
-import { requireApart, requireOtherFolders } from './apart.js';
 
 /**
  * Copies on a remote. The file here is read and summed, and the sum is compared
@@ -15,7 +15,7 @@ import { requireApart, requireOtherFolders } from './apart.js';
 export class FarCopies implements Copies {
   readonly #port: Port;
   readonly #task: TransferTask;
-  readonly #runOf: (signal: AbortSignal) => Run;
+  readonly #runOf: RunOf;
   readonly #shared: ReadonlySet<string>;
   /** Those that have copies in them. A store of objects knows no other. */
   readonly #folders = new Set<string>();
@@ -23,14 +23,18 @@ export class FarCopies implements Copies {
   #now = new Map<string, FarState>();
   #lookOnce: ((file: SourceFile) => Promise<Map<string, FarState>>) | null = null;
 
-  constructor(port: Port, files: readonly SourceFile[], task: TransferTask, runOf: (signal: AbortSignal) => Run) {
+  constructor(port: Port, files: readonly SourceFile[], task: TransferTask, runOf: RunOf) {
     [this.#port, this.#task, this.#runOf] = [port, task, runOf];
     this.#shared = port.sharing(files);
   }
 
+  get #isReadBack(): boolean {
+    return this.#port.algorithm === null;
+  }
+
   get how(): string {
     const { algorithm, place } = this.#port;
-    return algorithm === null ? `reading each back from ${place}` : `by the ${algorithm} that ${place} tells of each`;
+    return this.#isReadBack ? `reading each back from ${place}` : `by the ${algorithm} that ${place} tells of each`;
   }
 
   get where(): string {
@@ -39,11 +43,11 @@ export class FarCopies implements Copies {
 
   /** rclone copies by content what has a hash on both sides. */
   get areRepaired(): boolean {
-    return this.#port.algorithm !== null;
+    return !this.#isReadBack;
   }
 
   requireTwoPlaces(_source: string, _before: 'copy' | 'deletion', signal: AbortSignal): Promise<void> {
-    return requireApart(this.#port, this.#task, this.#runOf(signal));
+    return requireApart(this.#port, this.#task, this.#runOf, signal);
   }
 
   get method(): Pick<Verification, 'method' | 'algorithm'> {
@@ -56,7 +60,7 @@ export class FarCopies implements Copies {
     const run = this.#runOf(looking.signal);
     const before = await this.#port.look(files, run);
     const there = files.filter(({ path }) => before.has(path) && !this.#shared.has(path));
-    const sums = await this.#port.sums(there, run);
+    const sums = await this.#port.sums(there, this.#isReadBack ? this.#runOf(looking.signal, countingBytes(looking)) : run);
     const after = await this.#port.look(there, run);
     for (const file of files) {
       if (looking.signal.aborted) throw new EngineStopped();
@@ -75,7 +79,7 @@ export class FarCopies implements Copies {
     try {
       const { source, signal } = looking;
       const onBytes = (bytes: number) => {
-        looking.onBytes(bytes, file);
+        if (!this.#isReadBack) looking.onBytes(bytes, file);
       };
       const here = await sumOf(await source.holderOf(file.path), file.type, looking.listed(file), sum?.algorithm ?? 'sha256', {
         signal,
@@ -138,6 +142,16 @@ export class FarCopies implements Copies {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Reading back is what takes the time. */
+function countingBytes({ onBytes }: Looking): Run['onProgress'] {
+  let counted = 0;
+  return ({ bytesTransferred }) => {
+    const bytes = bytesTransferred ?? 0;
+    if (bytes > counted) onBytes(bytes - counted, null);
+    counted = Math.max(counted, bytes);
+  };
 }
 
 const identityOf = ({ bytes, time }: FarState): Identity => `${bytes} ${time}`;

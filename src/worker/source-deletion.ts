@@ -143,15 +143,15 @@ export class SourceDeletion {
 
   async #prove(batch: readonly SourceFile[]): Promise<void> {
     const { signal } = this.#run;
-    const onBytes = (bytes: number, file: SourceFile) => {
+    const onBytes = (bytes: number, file: SourceFile | null) => {
       this.#bytesCompared += bytes;
       this.#run.onProgress({
-        percent: (99.9 * this.#bytesCompared) / this.#bytesTotal,
+        percent: Math.min(99.9, (99.9 * this.#bytesCompared) / this.#bytesTotal),
         bytesTransferred: this.#bytesCompared,
         bytesTotal: this.#bytesTotal,
         filesTransferred: this.#filesEqual,
         filesTotal: this.list.files.length,
-        currentFile: showPath(file.path),
+        ...(file && { currentFile: showPath(file.path) }),
       });
     };
     const looking = { source: this.#source, listed: (file: SourceFile) => this.#names.identityOf(file.identity), signal, onBytes };

@@ -6,6 +6,7 @@ import { EngineFailed, type Engine, type Run, type TransferTask } from '../engin
 import { pathOfLatin1, type FileEntry } from '../file-record.js';
 import type { JobClient } from '../job-client.js';
 import type { LogLine } from '../log-line.js';
+import type { RunOf } from './apart.js';
 import type { Announced } from './announcement.js';
 import { number } from './number.js';
 import type { Copies } from './copies.js';
@@ -23,6 +24,8 @@ export interface SourceStepHost {
   /** Stores lines in the job's log, and the files that they are about; rejects when that cannot be done. */
   store(lines: string[], files: FileEntry[]): Promise<void>;
   runOf(run: StepRun): Run;
+  /** Ends a step in which nothing moves any more. */
+  watched<T>(run: StepRun, step: (run: StepRun) => Promise<T>): Promise<T>;
   client: Pick<JobClient, 'ask'>;
 }
 
@@ -100,7 +103,7 @@ export class SourceStep {
   }
 
   async #farCopies(engine: Engine, list: SourceList, { signal }: StepRun): Promise<Copies> {
-    const runOf = (one: AbortSignal) => this.#host.runOf({ signal: one, onProgress: () => undefined });
+    const runOf: RunOf = (one, onProgress = () => undefined) => this.#host.runOf({ signal: one, onProgress });
     const port = await engine.farCopies?.(this.#task, runOf(signal));
     if (!port)
       throw failed('invalid_job', `${engine.type} cannot prove copies elsewhere: nothing was copied.`, 'Use a job that only copies.');
@@ -152,7 +155,13 @@ export class SourceStep {
     await this.#source?.close();
   }
 
-  async #with<T>(run: StepRun, work: (source: SourceDeletion, run: DeletionRun) => Promise<T>): Promise<T> {
+  /** A remote may fall silent. */
+  #with<T>(run: StepRun, work: (source: SourceDeletion, run: DeletionRun) => Promise<T>): Promise<T> {
+    const doIt = (one: StepRun) => this.#do(one, work);
+    return isRemote(this.#task.destination) ? this.#host.watched(run, doIt) : doIt(run);
+  }
+
+  async #do<T>(run: StepRun, work: (source: SourceDeletion, run: DeletionRun) => Promise<T>): Promise<T> {
     if (!this.#source) throw new Error('the source was not listed');
     const bounded = new BoundedRun(this.#host.runOf(run));
     try {
