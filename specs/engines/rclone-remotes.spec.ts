@@ -260,6 +260,16 @@ describe('On a remote', () => {
     });
   });
 
+  it('that encrypts a further attempt of a move copies what has another time, since there is no hash to compare by', async () => {
+    const { source, engine } = await remotes();
+    await writeOldFile(path.join(source, 'a'), 'first');
+    const move = makeTask(`${source}/`, 'safe:there/', { deleteSource: { mode: 'per_file', confirmed: true, emptyFolders: false } });
+    await copy(engine, move);
+    await writeFile(path.join(source, 'a'), 'other');
+    expect(await copy(engine, { ...move, attempt: 2 })).toMatchObject({ filesTransferred: 1 });
+    expect(await engine.verify(move, 'checksum', new Bench())).toMatchObject({ filesEqual: 1, mismatches: 0 });
+  });
+
   it('a name that the remote cannot hold is told by its cause', async () => {
     const { source, engine } = await remotes();
     await writeOldFile(path.join(source, 'x'.repeat(255)), 'content');

@@ -50,7 +50,10 @@ class Told implements DeletionRun {
   readonly announced: string[] = [];
   /** Called before what is about to go is stored. */
   before: () => Promise<unknown> = () => Promise.resolve();
-  onProgress = () => undefined;
+  bytes: number | null | undefined = null;
+  onProgress: DeletionRun['onProgress'] = ({ bytesTransferred }) => {
+    this.bytes = bytesTransferred ?? this.bytes;
+  };
   announce: DeletionRun['announce'] = async (entries) => {
     await this.before();
     this.announced.push(...entries.map(({ text }) => text));
@@ -135,6 +138,8 @@ describe('Copies on a remote', () => {
     await deletion.close();
     expect(run.outcomes).toEqual(['kept b: its copy has other content', 'deleted a: bytes']);
     expect(run.announced).toEqual([expect.stringMatching(/its copy is equal, sha256 [0-9a-f]{64}\)$/)]);
+    // What was read back is the progress.
+    expect(run.bytes).toBe(2);
   });
 
   it('of which a remote tells no hash of one are proved by that of the others, and this one by reading it back', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../actors/job.js';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { findTool } from '../../src/tools.js';
+import { scriptTool } from '../engines/bench.js';
 import { crypt, serveSftp, serveWebdav, webdav, writeRemotes } from '../engines/remote.js';
 import { listTree, makeOddTree, noise, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
@@ -14,7 +15,7 @@ if (!rclone) throw new Error('These specs need rclone: install it.');
 const deletes = (mode: 'after_verify' | 'per_file', emptyFolders = false) => ({ deleteSource: { mode, confirmed: true, emptyFolders } });
 
 /** `dav` has no hashes, `ftp` (by SSH) has md5, `safe` encrypts, `near` is a folder of this machine by another name, as is `here` the whole folder. */
-async function start() {
+async function start(tool = rclone!) {
   const bench = await WorkerBench.start({ TALLYMAN_REMOTES: 'dav,ssh,safe,near,here' });
   for (const name of ['source', 'served', 'near']) await mkdir(bench.at(name));
   const configFile = await writeRemotes({
@@ -24,7 +25,12 @@ async function start() {
     near: { type: 'alias', remote: bench.at('near') },
     here: { type: 'alias', remote: bench.folder },
   });
-  const engine = createRcloneEngine({ markers: bench.markers, configFile, remotes: ['dav', 'ssh', 'safe', 'near', 'here'] });
+  const engine = createRcloneEngine({
+    markers: bench.markers,
+    configFile,
+    remotes: ['dav', 'ssh', 'safe', 'near', 'here'],
+    findRclone: () => tool,
+  });
   await bench.startWorker(engine);
   const move = (destination: string, options: object, source = bench.at('source/')) =>
     bench.create({ type: 'rclone', source, destination, options: { maxRetries: 0, ...options } });
@@ -34,7 +40,7 @@ async function start() {
     expect({ status: job.status, error: status === 'completed' ? job.error : null }).toEqual({ status, error: null });
     return job;
   };
-  return { bench, engine, move, ends };
+  return { bench, move, ends };
 }
 
 describe('A move to a remote', () => {
@@ -92,13 +98,25 @@ describe('A move to a remote', () => {
     const { bench, move, ends } = await start();
     await writeOldFile(bench.at('source/file'), 'content');
     await writeOldFile(bench.at('source/sub/other'), 'other');
+    await writeOldFile(bench.at('source/sub/.tallyman-probe-of-another-job'), '');
     const file = await move('dav:there/renamed', deletes('after_verify'), bench.at('source/file'));
     expect(await ends(file.id, 'completed')).toMatchObject({ deletion: { filesDeleted: 1 } });
     expect(await readFile(bench.at('served/there/renamed'), 'utf8')).toBe('content');
     const folder = await move('dav:there', deletes('per_file', true), bench.at('source'));
-    expect(await ends(folder.id, 'completed')).toMatchObject({ deletion: { filesDeleted: 1, foldersDeleted: 1 } });
+    expect(await ends(folder.id, 'completed')).toMatchObject({ deletion: { filesDeleted: 1, foldersDeleted: 0 } });
     expect(await readFile(bench.at('served/there/source/sub/other'), 'utf8')).toBe('other');
-    expect(await readdir(bench.at('source'))).toEqual([]);
+    // It is left alone on both sides.
+    expect(await readdir(bench.at('source/sub'))).toEqual(['.tallyman-probe-of-another-job']);
+    expect(await readdir(bench.at('served/there/source/sub'))).toEqual(['other']);
+  });
+
+  it('is ended and tried again when the remote falls silent while a copy is read back', async () => {
+    const silent = await scriptTool(`case "$*" in *hashsum*) exec sleep 1000;; *) exec '${rclone.path}' "$@";; esac`);
+    const { bench, move, ends } = await start(silent);
+    await writeOldFile(bench.at('source/file'), 'content');
+    const { id } = await move('dav:there/', { ...deletes('per_file'), stallTimeoutSeconds: 2 });
+    expect((await ends(id, 'failed')).error).toMatchObject({ code: 'stalled', retriable: true });
+    expect(await readdir(bench.at('source'))).toEqual(['file']);
   });
 
   it('is paused while a copy is read back, and goes on', async () => {

@@ -49,7 +49,7 @@ export async function arrivalOf(
       mustBeZero(outcome);
       await program.ask(removeFoldersArgs(sides.isFile ? (parentOf(into) ?? into) : into), task, moving).catch((error: unknown) => {
         // A folder that was moved as a whole is not there any more.
-        if (!(error instanceof EngineFailed) || error.failure.code !== 'source_missing') throw error;
+        if (!(error instanceof EngineFailed) || !['source_missing', 'destination_missing'].includes(error.failure.code)) throw error;
       });
     },
     // Times on a remote prove nothing: the next attempt finds out what is whole, and goes on with it.
