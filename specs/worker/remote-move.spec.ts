@@ -1,11 +1,12 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../actors/job.js';
 import { createRcloneEngine } from '../../src/engines/rclone.js';
 import { findTool } from '../../src/tools.js';
 import { scriptTool } from '../engines/bench.js';
 import { crypt, serveSftp, serveWebdav, webdav, writeRemotes } from '../engines/remote.js';
-import { listTree, makeOddTree, noise, writeOldFile } from '../engines/trees.js';
+import { listTree, makeOddTree, newFolder, noise, writeOldFile } from '../engines/trees.js';
 import { WorkerBench } from './bench.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -16,7 +17,7 @@ const deletes = (mode: 'after_verify' | 'per_file', emptyFolders = false) => ({ 
 
 /** `dav` has no hashes, `ftp` (by SSH) has md5, `safe` encrypts, `near` is a folder of this machine by another name, as is `here` the whole folder. */
 async function start(tool = rclone!) {
-  const bench = await WorkerBench.start({ TALLYMAN_REMOTES: 'dav,ssh,safe,near,here' });
+  const bench = await WorkerBench.start({ TALLYMAN_REMOTES: 'dav,ssh,safe,near,here,self' });
   for (const name of ['source', 'served', 'near']) await mkdir(bench.at(name));
   const configFile = await writeRemotes({
     dav: webdav(await serveWebdav(rclone!, bench.at('served'))),
@@ -28,7 +29,7 @@ async function start(tool = rclone!) {
   const engine = createRcloneEngine({
     markers: bench.markers,
     configFile,
-    remotes: ['dav', 'ssh', 'safe', 'near', 'here'],
+    remotes: ['dav', 'ssh', 'safe', 'near', 'here', 'self'],
     findRclone: () => tool,
   });
   await bench.startWorker(engine);
@@ -40,7 +41,7 @@ async function start(tool = rclone!) {
     expect({ status: job.status, error: status === 'completed' ? job.error : null }).toEqual({ status, error: null });
     return job;
   };
-  return { bench, move, ends };
+  return { bench, configFile, move, ends };
 }
 
 describe('A move to a remote', () => {
@@ -91,6 +92,26 @@ describe('A move to a remote', () => {
       expect(error).toMatchObject({ code, retriable: false });
       expect(deletion?.filesDeleted ?? 0).toBe(0);
       expect(await listTree(bench.folder)).toEqual(before);
+    },
+  );
+
+  it.each([
+    ['source', ['--dir-cache-time', '1h'], 'source_is_destination'],
+    ['', ['--dir-cache-time', '1h'], 'source_in_destination'],
+    ['source', ['--vfs-cache-mode', 'writes', '--vfs-write-back', '1h'], 'source_is_destination'],
+    ['', ['--vfs-cache-mode', 'writes', '--vfs-write-back', '1h'], 'source_in_destination'],
+  ] as const)(
+    'is refused where a server serves the source itself (%s) and remembers its lists or holds back files: %j',
+    async (folder, args, code) => {
+      const { bench, configFile, move, ends } = await start();
+      await writeOldFile(bench.at('source/file'), 'content');
+      const served = await serveWebdav(rclone, bench.at(folder), [...args, '--cache-dir', await newFolder()]);
+      await appendFile(configFile, `\n[self]\ntype = webdav\nurl = ${served}\nvendor = other\n`);
+      // The server has listed all of it.
+      execFileSync(rclone.path, ['lsf', '-R', '--config', configFile, 'self:']);
+      const { id } = await move('self:', deletes('per_file', true));
+      expect((await ends(id, 'failed')).error).toMatchObject({ code });
+      expect(await readFile(bench.at('source/file'), 'utf8')).toBe('content');
     },
   );
 
