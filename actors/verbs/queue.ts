@@ -96,15 +96,21 @@ const isFull = ({ limits: { maxRunning }, draft: { table } }: VerbContext): bool
 
 function limits(context: VerbContext, { labels }: Job): Reason | null {
   const { limits, draft } = context;
-  if (isFull(context)) return reason('limit', `${limits.maxRunning} jobs run, and no more may at once (TALLYMAN_MAX_RUNNING).`);
+  if (isFull(context)) return reason('limit', atMost(limits.maxRunning, ['runs', 'run'], 'TALLYMAN_MAX_RUNNING'));
   if (limits.labels.length === 0) return null;
   for (const [key, value] of Object.entries(labels)) {
     const max = limitOf(limits, key, value);
     if (max === null || draft.table.queue.runningWith(key, value) < max) continue;
-    return reason('limit', `${max} jobs with the label ${key}=${value} run, and no more may at once (TALLYMAN_LABEL_LIMITS).`);
+    return reason(
+      'limit',
+      atMost(max, [`with the label ${key}=${value} runs`, `with the label ${key}=${value} run`], 'TALLYMAN_LABEL_LIMITS'),
+    );
   }
   return null;
 }
+
+const atMost = (max: number, [one, more]: [string, string], setting: string): string =>
+  `${max === 1 ? `One job ${one}` : `${max} jobs ${more}`}, and no more may at once (${setting}).`;
 
 /** What counts for the limit of jobs that write to one place; undefined without such a limit, and where nobody tells the disks. */
 export function targetToCount({ limits, sameHosts }: VerbContext, { destination }: Job, disks?: Disks): string | undefined {
@@ -119,7 +125,7 @@ function target(context: VerbContext, job: Job, disks: readonly Disks[]): Reason
   const targets = [undefined, ...disks].flatMap((each) => targetToCount(context, job, each) ?? []);
   const [first] = targets;
   if (first === undefined || targets.some((each) => context.draft.table.queue.runningTo(each) < max)) return null;
-  return reason('limit', `${max} jobs write to ${first}, and no more may at once (TALLYMAN_DISK_LIMIT).`);
+  return reason('limit', atMost(max, [`writes to ${first}`, `write to ${first}`], 'TALLYMAN_DISK_LIMIT'));
 }
 
 function hours(context: VerbContext, job: Job): Reason | null {

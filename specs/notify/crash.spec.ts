@@ -40,12 +40,18 @@ test('killed at any moment, it loses no notice, and repeats none but the last', 
     // At once: what was just answered may not have been told yet.
     await endProcess(running, 'SIGKILL');
   }
-  await service.startManager();
+  const last = await service.startManager();
   await expect.poll(() => finished.filter((id) => !receiver.ids.includes(id)), { timeout: 20_000 }).toEqual([]);
   const client = await service.connect();
   await finish(client, 'failed', { maxRetries: 0 });
   await expect.poll(() => receiver.events).toContain('failed');
-  // What was on its way at a crash comes again: nothing else does.
-  expect(receiver.ids.length).toBeLessThanOrEqual(finished.length + 1 + 3 * 10);
+  // What was on its way at a crash comes again, twice if it was stored and is told once more: nothing else does.
+  expect(receiver.ids.length).toBeLessThanOrEqual(finished.length + 1 + 3 * 10 * 2);
   expect(new Set(receiver.ids).size).toBe(finished.length + 1);
+  await endProcess(last, 'SIGTERM');
+  const told = receiver.ids.length;
+  await service.startManager();
+  await finish(await service.connect(), 'cancelled');
+  await expect.poll(() => receiver.events).toContain('cancelled');
+  expect(receiver.ids).toHaveLength(told + 1);
 });

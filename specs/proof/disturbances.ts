@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { appendFile, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -57,7 +58,6 @@ export class Disturber {
   hardKills = 0;
   #changes = 0;
   #lines = 0;
-  #workers = 0;
   job: Job | null = null;
   #onAttempt: (() => void)[] = [];
 
@@ -121,7 +121,7 @@ export class Disturber {
         const lost = this.worker;
         const next = new Promise<void>((resolve) => this.#onAttempt.push(resolve));
         lost.suspend();
-        this.worker = await this.#startWorker({ TALLYMAN_DATA: path.join(path.dirname(this.source), `.worker ${++this.#workers}`) });
+        this.worker = await this.#startWorker({ TALLYMAN_DATA: path.join(this.#service.nats.dir, `worker ${randomUUID()}`) });
         await next;
         lost.wake();
         await lost.stop();

@@ -243,7 +243,7 @@ class Proof {
     const beside = ['source', 'copy', 'outside', 'trash'];
     say(
       'was made beside',
-      (await readdir(this.#folder)).filter((name) => !beside.includes(name) && !name.startsWith('.worker ')),
+      (await readdir(this.#folder)).filter((name) => !beside.includes(name)),
     );
     say('a process is left', await this.#processes());
     if (job.status === 'completed') {
