@@ -59,12 +59,12 @@ async function requireFarElsewhere(port: FarCopies, { mine, source, isFolder }: 
   } finally {
     // Also when it was stopped, and when it is not known whether it came there.
     const removing = runOf(AbortSignal.timeout(REMOVE_TIMEOUT_MS));
-    await port.removeProbes([probe], removing).then(
-      () => (isRefused ? port.removeMadeFolders(removing) : undefined),
-      () => {
+    await port
+      .removeProbes([probe], removing)
+      .then(() => (isRefused ? port.removeMadeFolders(removing) : undefined))
+      .catch(() => {
         removing.log('warning', 'worker', `The file ${probe} may be left in ${port.place}; the next attempt removes it.`);
-      },
-    );
+      });
   }
 }
 
